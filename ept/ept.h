@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Guest memory: memslots, the EPT that maps them, and access to guest-physical memory from the kernel.
+ *
+ * The EPT is built on fault through the process's page tables and follows them by MMU notifiers: pages are never
+ * pinned.  See ept/fault.c for the race between a fault and a notifier, ept/tlb.c for invalidation.
+ */
+#ifndef VTX_EPT_EPT_H
+#define VTX_EPT_EPT_H
+
+#include <linux/atomic.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/rwlock.h>
+#include <linux/types.h>
+
+struct vtx_vm;
+struct vtx_vcpu;
+struct kvm_userspace_memory_region;
+
+struct vtx_ept {
+	u64 *root;			/* c: the level-4 table */
+	u64 eptp;			/* c: value for the VMCS */
+	rwlock_t lock;			/* entries; write for every change (see ept/table.c) */
+	struct mmu_notifier notifier;
+	unsigned long invalidate_seq;	/* lock: bumped at the end of every invalidation */
+	int invalidate_running;		/* lock: invalidations between start and end */
+	atomic64_t gen;			/* bumped after entries were taken away; vCPUs INVEPT when theirs differs */
+	atomic_long_t pages[3];		/* mapped entries of 4K, 2M, 1G */
+	atomic_long_t tables;		/* page-table pages */
+};
+
+/* One memslot. Constant once published; a change makes a new one. */
+struct vtx_slot {
+	u64 gfn;		/* first guest frame */
+	u64 npages;
+	unsigned long hva;	/* user-space address of the first page */
+	u32 flags;		/* KVM_MEM_* */
+	u32 id;			/* slot number as user space gave it */
+};
+
+#define VTX_MAX_SLOTS 509
+
+/* ---- life: called by vtx_vm_create()/vtx_vm_put() */
+int vtx_ept_create(struct vtx_vm *vm);		/* -ENOMEM, -EINTR */
+void vtx_ept_destroy(struct vtx_vm *vm);
+
+/**
+ * vtx_set_memory_region() - KVM_SET_USER_MEMORY_REGION
+ * Caller holds nothing; takes vm->slots_lock. Errno exactly as KVM: -EINVAL (reserved flags, misaligned, wrap, slot number,
+ * kernel or tagged address, changing the size of an existing slot, read-only toggled, too many pages), -EEXIST (overlap), -ENOMEM. On error nothing changed.
+ */
+int vtx_set_memory_region(struct vtx_vm *vm, const struct kvm_userspace_memory_region *region);
+
+/* The slot that holds @gfn or NULL. Caller holds vm->srcu for reading as long as it uses the slot. */
+struct vtx_slot *vtx_slot_find(struct vtx_vm *vm, u64 gfn);
+
+enum vtx_fault_result {
+	VTX_FAULT_RETRY,	/* mapped (or a race was lost): let the guest try again */
+	VTX_FAULT_MMIO,		/* no slot: emulate as MMIO */
+	VTX_FAULT_READONLY,	/* write to a read-only slot: emulate as MMIO */
+};
+
+/**
+ * vtx_ept_fault() - maps the page of @gpa for the access the guest wanted
+ * @write, @exec: the access. May sleep; caller holds vm->srcu for reading and is in the owner's context.
+ * Return: enum vtx_fault_result (>= 0), or -EFAULT (the process has nothing there), -ENOMEM, -EINTR.
+ */
+int vtx_ept_fault(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec);
+
+/*
+ * vtx_ept_fault_fast() - with interrupts off: only if the host page is present and mapped and needs no sleep.
+ * Return: 1 mapped, 0 take the slow way.
+ */
+int vtx_ept_fault_fast(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec);
+
+/* ---- memory access by guest-physical address. May sleep, caller holds vm->srcu for reading, owner's mm.
+ * Return 0 or -EFAULT (no slot, or no memory behind it). Writes mark pages dirty. May cross pages. */
+int vtx_gpa_read(struct vtx_vm *vm, u64 gpa, void *buf, unsigned int len);
+int vtx_gpa_write(struct vtx_vm *vm, u64 gpa, const void *buf, unsigned int len);
+/* Atomic; @len 1,2,4,8 (16 allowed), naturally aligned. Return 0 done, 1 mismatch (value now in @old), -EFAULT. */
+int vtx_gpa_cmpxchg(struct vtx_vm *vm, u64 gpa, void *old, const void *new, unsigned int len);
+
+/* ---- TLB (ept/tlb.c). Interrupts off, right before entry, mode already VTX_IN_GUEST. */
+void vtx_ept_tlb_before_entry(struct vtx_vcpu *vcpu);
+/* vCPU arrives on another CPU: forget translations left there by earlier runs. Preemption off. */
+void vtx_ept_tlb_new_cpu(struct vtx_vcpu *vcpu);
+/* After entries were removed: no vCPU uses the old translations once this returns. Any lock but irq-off sections. */
+void vtx_ept_flush(struct vtx_vm *vm);
+
+/* INVVPID of one vCPU's own translations (guest-visible flushes: CR0/CR4 changes, INVPCID emulation). */
+void vtx_vpid_flush(struct vtx_vcpu *vcpu);
+u16 vtx_vpid_alloc(void);			/* 0 when VPID is off or none is left: works without */
+void vtx_vpid_free(u16 vpid);
+
+#endif /* VTX_EPT_EPT_H */

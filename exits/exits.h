@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VM exits: the table with a row for each architectural exit reason, and what a handler may answer.
+ */
+#ifndef VTX_EXITS_EXITS_H
+#define VTX_EXITS_EXITS_H
+
+#include <linux/types.h>
+#include "vmx/vcpu.h"
+
+/*
+ * A handler's answer. Fast handlers run in the inner loop: interrupts off, guest FPU and MSRs loaded, no sleep, no user
+ * memory; they may answer VTX_EXIT_SLOW and must then have changed nothing. Slow handlers may sleep; they hold vm->srcu.
+ */
+enum vtx_exit_result {
+	VTX_EXIT_USER = 0,	/* to user space: kvm_run is filled */
+	VTX_EXIT_RESUME = 1,	/* back into the guest */
+	VTX_EXIT_SLOW = 2,	/* fast handlers only: ask the slow one */
+	/* negative: errno for KVM_RUN */
+};
+
+typedef int (*vtx_exit_fn)(struct vtx_vcpu *vcpu);
+
+struct vtx_exit_row {
+	const char *name;	/* as in asm/vmx.h without EXIT_REASON_ */
+	vtx_exit_fn fast;	/* NULL: always slow */
+	vtx_exit_fn slow;	/* NULL: unexpected, KVM_EXIT_INTERNAL_ERROR with the reason */
+};
+
+#define VTX_NR_EXIT_REASONS 76
+extern const struct vtx_exit_row vtx_exit_table[VTX_NR_EXIT_REASONS];
+
+/* Called by the run loop. */
+int vtx_handle_exit_fast(struct vtx_vcpu *vcpu);
+int vtx_handle_exit(struct vtx_vcpu *vcpu);
+
+/* On KVM_RUN after an exit for I/O: takes user space's answer. Return VTX_EXIT_RESUME, VTX_EXIT_USER (more to ask) or -errno. */
+int vtx_complete_io(struct vtx_vcpu *vcpu);
+
+/* The handlers, one family a file. */
+int vtx_fast_cpuid(struct vtx_vcpu *vcpu);		/* exits/cpuid.c */
+int vtx_exit_cpuid(struct vtx_vcpu *vcpu);
+int vtx_exit_cr_access(struct vtx_vcpu *vcpu);		/* exits/cr.c */
+int vtx_exit_dr_access(struct vtx_vcpu *vcpu);
+int vtx_exit_xsetbv(struct vtx_vcpu *vcpu);
+int vtx_fast_rdmsr(struct vtx_vcpu *vcpu);		/* exits/msr.c */
+int vtx_fast_wrmsr(struct vtx_vcpu *vcpu);
+int vtx_exit_rdmsr(struct vtx_vcpu *vcpu);
+int vtx_exit_wrmsr(struct vtx_vcpu *vcpu);
+int vtx_fast_io(struct vtx_vcpu *vcpu);			/* exits/io.c */
+int vtx_exit_io(struct vtx_vcpu *vcpu);
+int vtx_fast_ept_violation(struct vtx_vcpu *vcpu);	/* exits/memory.c */
+int vtx_exit_ept_violation(struct vtx_vcpu *vcpu);
+int vtx_exit_ept_misconfig(struct vtx_vcpu *vcpu);
+int vtx_fast_vmcall(struct vtx_vcpu *vcpu);		/* exits/hypercall.c */
+int vtx_exit_vmcall(struct vtx_vcpu *vcpu);
+int vtx_exit_hlt(struct vtx_vcpu *vcpu);		/* exits/misc.c */
+int vtx_exit_task_switch(struct vtx_vcpu *vcpu);	/* exits/task_switch.c */
+int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu);	/* exits/exception.c */
+
+/*
+ * MSRs (exits/msr_access.c): the policy for every index. @host: KVM_GET/SET_MSRS, which may do more than the guest.
+ * vCPU loaded. Return 0, 1 (#GP for the guest; "not processed" for the ioctl).
+ */
+int vtx_msr_get(struct vtx_vcpu *vcpu, u32 index, u64 *data, bool host);
+int vtx_msr_set(struct vtx_vcpu *vcpu, u32 index, u64 data, bool host);
+/* KVM_GET_MSR_INDEX_LIST / FEATURE_INDEX_LIST: fills at most @n, returns how many there are. */
+u32 vtx_msr_index_list(u32 *out, u32 n);
+u32 vtx_msr_feature_list(u32 *out, u32 n);
+int vtx_msr_feature_get(u32 index, u64 *data);
+/* The MSR bitmap a new vCPU starts with (page, zeroed by caller to "no intercept" is NOT assumed). */
+void vtx_msr_bitmap_init(struct vtx_vcpu *vcpu);
+void vtx_msrs_reset(struct vtx_vcpu *vcpu, bool init);
+
+/* Guest-virtual access with the guest's own paging and permissions (exits/guest_mem.c). VTX_EXIT_RESUME when a fault was injected. */
+struct vtx_emu;
+/*
+ * Emulates the instruction at RIP (exits/mmio.c). @gpa: where the EPT violation was, or ~0 if none.
+ * Return: enum vtx_exit_result or -errno.
+ */
+int vtx_emulate(struct vtx_vcpu *vcpu);
+
+/* Fills kvm_run for KVM_EXIT_INTERNAL_ERROR / emulation failure. Return VTX_EXIT_USER. */
+int vtx_exit_internal_error(struct vtx_vcpu *vcpu, u32 suberror, u32 ndata, const u64 *data);
+
+#endif /* VTX_EXITS_EXITS_H */

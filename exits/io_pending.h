@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a vCPU waits for from user space: a port access, or one fragment of an emulated instruction's MMIO.
+ *
+ * kvm_run is shared memory that another thread may scribble on, so the facts are kept here and kvm_run is only a copy.
+ *
+ * An emulated instruction is restarted from its beginning after each answer: fragments that were already answered come from
+ * the log, in order (exits/mmio.c).
+ */
+#ifndef VTX_EXITS_IO_PENDING_H
+#define VTX_EXITS_IO_PENDING_H
+
+#include <linux/types.h>
+
+#define VTX_MMIO_FRAGMENTS 24	/* the widest: REP MOVS of 32 bytes or CMPXCHG16B across pages, in 8-byte pieces */
+
+struct vtx_mmio_fragment {
+	u64 gpa;
+	u8 len;
+	bool write;
+	u8 data[8];
+};
+
+enum vtx_io_kind { VTX_IO_NONE, VTX_IO_PORT, VTX_IO_PORT_STRING, VTX_IO_MMIO };
+
+struct vtx_io_pending {
+	enum vtx_io_kind kind;
+	/* VTX_IO_PORT, VTX_IO_PORT_STRING */
+	u16 port;
+	u8 size;
+	bool in;
+	u32 count;
+	u64 linear_rip;		/* user space may move RIP between exit and completion: then nothing is completed */
+	/* VTX_IO_MMIO */
+	u8 done;		/* fragments answered */
+	u8 pos;			/* next fragment of the run in progress */
+	struct vtx_mmio_fragment frag[VTX_MMIO_FRAGMENTS];
+};
+
+#endif /* VTX_EXITS_IO_PENDING_H */

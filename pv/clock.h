@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KVM's paravirtual clock: system time and wall clock MSRs (Documentation/virt/kvm/x86/msr.rst of the kernel).
+ */
+#ifndef VTX_PV_CLOCK_H
+#define VTX_PV_CLOCK_H
+
+#include <linux/types.h>
+#include <linux/spinlock.h>
+
+struct vtx_vm;
+struct vtx_vcpu;
+struct kvm_clock_data;
+
+struct vtx_vm_clock {
+	raw_spinlock_t lock;
+	s64 offset;		/* guest's clock = CLOCK_BOOTTIME (ns) + offset */
+	u64 base_tsc, base_ns;	/* host TSC and guest ns taken together: all vCPUs publish this pair */
+};
+
+struct vtx_pv_clock {
+	u64 system_time_msr;	/* MSR_KVM_SYSTEM_TIME(_NEW): gpa | enable bit */
+	u32 version;
+};
+
+void vtx_clock_init(struct vtx_vm *vm);
+u64 vtx_clock_ns(struct vtx_vm *vm);				/* the guest's system time now */
+int vtx_get_clock(struct vtx_vm *vm, struct kvm_clock_data *out);	/* KVM_GET_CLOCK */
+int vtx_set_clock(struct vtx_vm *vm, const struct kvm_clock_data *in);	/* KVM_SET_CLOCK: -EINVAL */
+/* MSR writes from the guest (may sleep, vm->srcu held). 0 or 1 (#GP). */
+int vtx_pv_clock_set_system_time(struct vtx_vcpu *vcpu, u64 data);
+int vtx_pv_clock_set_wall_clock(struct vtx_vcpu *vcpu, u64 data);
+/* VTX_REQ_CLOCK: writes this vCPU's page. May sleep, vm->srcu held. */
+void vtx_pv_clock_update(struct vtx_vcpu *vcpu);
+
+#endif /* VTX_PV_CLOCK_H */

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which device is under test, and the table of cases that are not run on it (see differs.h).
+ */
+#include "lib/differs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "lib/harness.h"
+
+static const struct {
+	const char *program;
+	const char *name;	/* "*": the whole program */
+	enum device_kind kind;
+	const char *reason;
+} differs[] = {
+	{ "test_stats", "*", DEVICE_KVM_INTEL, "the exits file is vtx's own (issue 2, section 2)" },
+	{ "test_busy", "*", DEVICE_KVM_INTEL, "about vtx.ko's loading and unloading" },
+	{ "test_boots", "*", DEVICE_KVM_INTEL, "about vtx.ko's unloading after guest boots" },
+};
+
+const char *device_path(void)
+{
+	const char *path = getenv("VTX_DEV");
+
+	return path && *path ? path : "/dev/vtx";
+}
+
+enum device_kind device_kind(void)
+{
+	char link[64], target[256];
+	struct stat st;
+	ssize_t len;
+
+	if (stat(device_path(), &st) || !S_ISCHR(st.st_mode))
+		return strstr(device_path(), "kvm") ? DEVICE_KVM_INTEL : DEVICE_VTX;
+	snprintf(link, sizeof(link), "/sys/dev/char/%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	len = readlink(link, target, sizeof(target) - 1);
+	if (len > 0) {
+		target[len] = '\0';
+		if (strstr(target, "misc/vtx"))
+			return DEVICE_VTX;
+	}
+	if (!access("/sys/module/kvm_intel", F_OK))
+		return DEVICE_KVM_INTEL;
+	return access("/sys/module/kvm", F_OK) ? DEVICE_VTX : DEVICE_OTHER;
+}
+
+const char *differs_reason(const char *program, const char *name)
+{
+	enum device_kind kind = device_kind();
+
+	for (size_t i = 0; i < ARRAY_SIZE(differs); i++) {
+		if (differs[i].kind != kind || strcmp(differs[i].program, program))
+			continue;
+		if (!strcmp(differs[i].name, "*") || !strcmp(differs[i].name, name))
+			return differs[i].reason;
+	}
+	return NULL;
+}

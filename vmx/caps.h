@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the processor can do: a pure decision over the values of the VMX capability MSRs (SDM vol. 3, appendix A).
+ */
+#ifndef VTX_VMX_CAPS_H
+#define VTX_VMX_CAPS_H
+
+#include "compat/pure.h"
+
+/* Everything the decision looks at; recorded from a CPU or made up by a test. */
+struct vtx_msr_values {
+	bool cpuid_vmx;			/* CPUID.1:ECX.VMX */
+	u64 feature_control;		/* IA32_FEATURE_CONTROL */
+	u64 basic;			/* IA32_VMX_BASIC */
+	u64 pin, proc, proc2, exit, entry;	/* control MSRs, the TRUE ones where BASIC says they exist */
+	u64 misc;
+	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	u64 ept_vpid;			/* IA32_VMX_EPT_VPID_CAP */
+};
+
+/* Module parameters that switch optional features off. */
+struct vtx_wishes {
+	bool vpid, ept_ad, large_pages, tsc_scaling;
+};
+
+/* The decision. */
+struct vtx_caps {
+	u32 vmcs_revision;
+	u32 vmcs_size;
+	u32 pin, proc, proc2, exit, entry;	/* values to start a VMCS from, required and optional bits in */
+	u32 proc_allowed1, proc2_allowed1;	/* what may be set later (windows, TPR shadow) */
+	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	bool vpid, ept_ad, ept_2m, ept_1g, ept_exec_only, tsc_scaling, invpcid, rdtscp, xsaves, virtual_nmi, umip;
+	bool invept_single, invvpid_single, invvpid_addr;
+	u64 eptp_bits;			/* memory type and walk length for an EPTP */
+};
+
+/*
+ * Return NULL and fill @caps, or the name and meaning of the first thing that is missing, e.g.
+ * "unrestricted guest (secondary processor-based control, bit 7)".
+ */
+const char *vtx_caps_decide(const struct vtx_msr_values *msrs, const struct vtx_wishes *wishes, struct vtx_caps *caps);
+
+extern struct vtx_caps vtx_caps;
+
+#endif /* VTX_VMX_CAPS_H */

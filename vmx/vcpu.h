@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * struct vtx_vcpu: one virtual CPU.
+ *
+ * Everything here belongs to the thread inside a vCPU ioctl (it holds vcpu->mutex), except the fields marked "any",
+ * which other CPUs may touch as described.  Functions that read or write the VMCS may only be called between
+ * vtx_vcpu_load() and vtx_vcpu_put(), as every vCPU ioctl does; preemption in between is fine, a preempt notifier
+ * moves the VMCS.
+ */
+#ifndef VTX_VMX_VCPU_H
+#define VTX_VMX_VCPU_H
+
+#include <linux/bitops.h>
+#include <linux/kvm.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/rcuwait.h>
+#include <linux/types.h>
+#include "exits/cpuid_policy.h"
+#include "exits/io_pending.h"
+#include "pv/clock.h"
+#include "trace/stats.h"
+#include "vmx/fpu.h"
+#include "vmx/vm.h"
+#include "vmx/vmcs.h"
+
+/* General registers in the order of the instruction encoding. enter.S relies on it and on regs[] being first. */
+enum vtx_gpr {
+	VTX_RAX, VTX_RCX, VTX_RDX, VTX_RBX, VTX_RSP, VTX_RBP, VTX_RSI, VTX_RDI,
+	VTX_R8, VTX_R9, VTX_R10, VTX_R11, VTX_R12, VTX_R13, VTX_R14, VTX_R15,
+	VTX_NR_GPRS,
+};
+
+/* Segment registers in the order of the instruction encoding (as enum of emulate/); LDTR and TR follow. */
+enum vtx_seg { VTX_ES, VTX_CS, VTX_SS, VTX_DS, VTX_FS, VTX_GS, VTX_LDTR, VTX_TR, VTX_NR_SEGS };
+
+/*
+ * Requests: bits in vcpu->requests, set by anybody, consumed before the next VM entry.
+ * The fast ones are answered in the inner loop with interrupts off, the others may sleep.
+ */
+enum vtx_request {
+	VTX_REQ_EVENT,		/* fast: look again at what could be injected */
+	VTX_REQ_TLB_FLUSH,	/* fast: INVVPID of this vCPU's translations */
+	VTX_REQ_EPT_CHECK,	/* fast: the EPT generation moved; exit, compare, INVEPT (see ept/tlb.c) */
+	VTX_NR_FAST_REQS,
+	VTX_REQ_CLOCK = VTX_NR_FAST_REQS, /* write the paravirtual clock page anew */
+	VTX_REQ_TRIPLE_FAULT,	/* leave with KVM_EXIT_SHUTDOWN */
+	VTX_REQ_VM_DEAD,	/* vtx_vm_fail() was called: leave with EIO */
+	VTX_REQ_APIC_EVENT,	/* INIT or SIPI waits */
+	VTX_REQ_TIMER,		/* a LAPIC timer fired: let the LAPIC raise its vector in vCPU context */
+	VTX_REQ_UNBLOCK,	/* leave HLT even without an event (KVM_SET_MP_STATE and the like) */
+	VTX_NR_REQS,
+};
+#define VTX_FAST_REQS (BIT(VTX_NR_FAST_REQS) - 1)
+
+/* Where the vCPU is; see vtx_vcpu_kick(). */
+enum vtx_mode { VTX_OUTSIDE, VTX_IN_GUEST };
+
+/* Registers that live in the VMCS and are read at most once per exit, written at most once per entry. */
+enum vtx_cached { VTX_CACHE_RIP, VTX_CACHE_RSP, VTX_CACHE_RFLAGS, VTX_CACHE_CR3, VTX_CACHE_CR0, VTX_CACHE_CR4,
+		  VTX_CACHE_QUAL, VTX_CACHE_INSN_LEN, VTX_CACHE_CPL };
+
+/* An event on its way into the guest. */
+struct vtx_exception {
+	bool pending;		/* to be injected at the next entry */
+	bool injected;		/* was in the VM-entry field when an exit cut its delivery short: inject again */
+	u8 vector;
+	bool has_error;
+	bool soft;		/* INT3/INTO: needs the instruction length */
+	u32 error;
+	bool has_payload;	/* CR2 or DR6 not yet in the register */
+	u64 payload;
+};
+
+struct vtx_events {
+	struct vtx_exception exc;
+	struct {
+		bool injected;
+		bool soft;
+		u8 vector;
+	} irq;			/* an interrupt already acknowledged, to be injected (again) */
+	bool nmi_injected;
+	u8 nmi_pending;		/* 0..2, as one may wait while another is in service */
+	u8 insn_len;		/* for soft events */
+};
+
+struct vtx_vcpu {
+	/* --- hot: every exit --- */
+	u64 regs[VTX_NR_GPRS];		/* RSP is valid only through vtx_rsp() */
+	u64 rip, rflags, cr3;
+	unsigned long cached;		/* bit per enum vtx_cached: value here is valid */
+	unsigned long dirty;		/* bit per enum vtx_cached: must go to the VMCS before entry */
+	u64 qualification;
+	u32 exit_reason;		/* full 32 bits of the VMCS field */
+	u32 insn_len;
+	unsigned long requests;		/* any: atomic bits */
+	int mode;			/* any reads; enum vtx_mode */
+	int cpu;			/* CPU whose VMCS pointer we are, -1 none */
+	bool host_loaded;		/* host MSRs/segments are in the CPU (not the guest's) */
+	u64 exit_tsc;			/* TSC at the last exit */
+	struct vtx_vm *vm;
+	struct kvm_run *run;		/* shared with user space: never trust, read once */
+	struct vtx_vmcs vmcs;
+	struct vtx_events events;
+	struct vtx_lapic_kernel *apic;	/* NULL without in-kernel local APIC */
+
+	/* --- control register and mode state (vmx/cr.c) --- */
+	u64 cr0, cr4;			/* as the guest sees them; host-owned bits authoritative here */
+	u64 efer, cr2, cr8;
+	u64 cr0_guest_owned, cr4_guest_owned;
+	u64 xcr0;
+	u64 apic_base;
+	u64 pdptrs[4];
+	u64 db[4], dr6, dr7;
+
+	/* --- event windows and controls last written to the VMCS (vmx/controls.c) --- */
+	u32 exec_ctrl, exec2_ctrl, entry_ctrl;
+	u32 interruptibility;		/* valid between exit and entry when cached */
+
+	/* --- MSRs that the CPU does not keep for us (exits/msr*.c, vmx/host_msrs.c) --- */
+	u64 msr_star, msr_lstar, msr_cstar, msr_fmask, msr_kernel_gs_base, msr_tsc_aux;
+	u64 msr_spec_ctrl, msr_misc_enable, msr_pat, msr_misc_features, msr_arch_capabilities;
+	u64 msr_platform_info;
+	u64 msr_smi_count_unused;
+	u64 mcg_status, mcg_ctl;
+	u64 mtrr_fixed[11], mtrr_var[16], mtrr_def_type;
+	u64 tsc_offset;
+	u64 tsc_adjust;
+	void *msr_bitmap;
+
+	struct vtx_fpu fpu;
+	struct vtx_pv_clock pv_clock;
+	struct vtx_cpuid cpuid;
+	struct vtx_io_pending io;	/* PIO or MMIO that user space has to answer */
+
+	/* --- scheduling --- */
+	struct mutex mutex;		/* one ioctl at a time */
+	struct rcuwait wait;		/* any: woken by vtx_vcpu_wake() */
+	struct preempt_notifier notifier;
+	u64 ept_gen;			/* EPT generation this vCPU last flushed for */
+	u16 vpid;
+	u32 mp_state;			/* KVM_MP_STATE_* */
+	unsigned long apic_events;	/* any: atomic bits VTX_APIC_INIT, VTX_APIC_SIPI */
+	u8 sipi_vector;
+	bool sigset_active;
+	sigset_t sigset;
+	u32 id;				/* KVM_CREATE_VCPU's argument */
+	int index;			/* position in vm->vcpus */
+
+	struct vtx_vcpu_stats stats;
+	struct dentry *debugfs;
+};
+
+enum { VTX_APIC_INIT, VTX_APIC_SIPI };
+
+/* ------------------------------------------------------------------ life (vmx/vcpu.c) */
+
+/**
+ * vtx_vcpu_create() - a vCPU in its reset state
+ * Caller holds vm->lock. Return: the vCPU (lives as long as the VM) or ERR_PTR: -EINVAL (id out of range),
+ * -EEXIST (id taken), -ENOMEM. It is not yet in vm->vcpus: vtx_vcpu_publish() does that.
+ */
+struct vtx_vcpu *vtx_vcpu_create(struct vtx_vm *vm, u32 id);
+void vtx_vcpu_publish(struct vtx_vcpu *vcpu);
+void vtx_vcpu_destroy(struct vtx_vcpu *vcpu);
+
+/* Puts the vCPU into the state after RESET (@init false) or INIT (@init true), SDM vol. 3, table 10-1. Loaded. */
+void vtx_vcpu_reset(struct vtx_vcpu *vcpu, bool init);
+
+/* Brackets every vCPU ioctl: the VMCS is current on this CPU in between. May sleep in neither. */
+void vtx_vcpu_load(struct vtx_vcpu *vcpu);
+void vtx_vcpu_put(struct vtx_vcpu *vcpu);
+
+/* ------------------------------------------------------------------ running (vmx/run.c) */
+
+/**
+ * vtx_vcpu_run() - the body of KVM_RUN; caller holds vcpu->mutex and has loaded the vCPU
+ * Return: 0 with run->exit_reason set, or -EINTR, -EAGAIN, -EFAULT, -EIO (VM dead), -ENOMEM.
+ */
+int vtx_vcpu_run(struct vtx_vcpu *vcpu);
+
+/* ------------------------------------------------------------------ asking a vCPU (any context) */
+
+/*
+ * A request made before the kick is seen by the vCPU before its next entry: the vCPU sets mode to IN_GUEST with a full
+ * barrier and then looks at requests; we set requests, then (full barrier in the atomic or below) look at mode. One
+ * of the two sees the other.
+ */
+static inline void vtx_vcpu_request(struct vtx_vcpu *vcpu, unsigned int request)
+{
+	set_bit(request, &vcpu->requests);
+	smp_mb__after_atomic();
+}
+
+static inline bool vtx_vcpu_test_request(struct vtx_vcpu *vcpu, unsigned int request)
+{
+	return test_bit(request, &vcpu->requests);
+}
+
+void vtx_vcpu_kick(struct vtx_vcpu *vcpu);	/* out of guest mode (IPI), and out of HLT */
+void vtx_vcpu_wake(struct vtx_vcpu *vcpu);	/* out of HLT only */
+
+static inline void vtx_vcpu_request_kick(struct vtx_vcpu *vcpu, unsigned int request)
+{
+	vtx_vcpu_request(vcpu, request);
+	vtx_vcpu_kick(vcpu);
+}
+
+/* ------------------------------------------------------------------ registers (vmx/regs.h has the rest) */
+
+/* The vCPU whose VMCS is current on this CPU, or NULL. */
+struct vtx_vcpu *vtx_vcpu_running(void);
+
+#endif /* VTX_VMX_VCPU_H */

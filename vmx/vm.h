@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * struct vtx_vm: one virtual machine, and how long it lives.
+ *
+ * A VM is referenced by its file descriptor, by each vCPU's, and by whatever must outlive them (vtx_vm_get()).
+ * The last vtx_vm_put() frees it.  Lock order, outermost first (docs/locking.md):
+ *
+ *   vm->lock  >  vcpu->mutex  >  vm->slots_lock  >  vm->irq_lock  >  srcu(vm->srcu)  >  mmap_lock of the process
+ *                             >  vm->ept.lock  >  irqchip raw spinlocks
+ *
+ * The letter at each field says who may change it:  c = set at creation, then constant;  l = vm->lock;
+ * s = vm->slots_lock, read under SRCU;  i = vm->irq_lock, read under SRCU;  a = atomic.
+ */
+#ifndef VTX_VMX_VM_H
+#define VTX_VMX_VM_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/sched/mm.h>
+#include <linux/srcu.h>
+#include <linux/types.h>
+#include <linux/kvm.h>
+#include "ept/ept.h"
+#include "pv/clock.h"
+#include "trace/failure.h"
+
+#define VTX_MAX_VCPUS 255	/* vCPU ids are 0..254: an id is also the xAPIC id, and 255 means broadcast */
+#define VTX_MAX_VCPU_ID 255
+
+struct dentry;
+struct vtx_vcpu;
+struct vtx_irqchip;
+struct vtx_bus;
+struct vtx_routing;
+
+enum vtx_irqchip_mode {
+	VTX_IRQCHIP_NONE,	/* everything in user space */
+	VTX_IRQCHIP_KERNEL,	/* KVM_CREATE_IRQCHIP */
+	VTX_IRQCHIP_SPLIT,	/* KVM_CAP_SPLIT_IRQCHIP: local APICs here, the rest in user space */
+};
+
+enum vtx_bus_id { VTX_BUS_PIO, VTX_BUS_MMIO, VTX_NR_BUSES };
+
+struct vtx_vm {
+	refcount_t users;			/* a */
+	struct mm_struct *mm;			/* c: the process that created it; ioctls from others get EIO */
+	struct mutex lock;			/* vCPU creation, irqchip creation, VM-wide settings */
+	struct mutex slots_lock;		/* memslots and buses are replaced under it */
+	struct mutex irq_lock;			/* routing, irqfds */
+	struct srcu_struct srcu;		/* readers of slots, buses and routing */
+
+	struct vtx_vcpu *vcpus[VTX_MAX_VCPUS];	/* l: by creation order; valid below num_vcpus */
+	int num_vcpus;				/* l: smp_store_release; readers smp_load_acquire */
+
+	struct vtx_slots __rcu *slots;		/* s */
+	struct vtx_ept ept;
+
+	enum vtx_irqchip_mode irqchip_mode;	/* l: smp_store_release once irqchip is complete */
+	struct vtx_irqchip *irqchip;		/* l */
+	struct vtx_bus __rcu *buses[VTX_NR_BUSES];	/* s */
+	struct vtx_routing __rcu *routing;	/* i */
+	struct list_head irqfds;		/* i */
+	struct list_head ioeventfds;		/* s */
+
+	struct vtx_vm_clock clock;
+	u64 tss_addr;				/* l: KVM_SET_TSS_ADDR; kept, not needed with unrestricted guest */
+	u64 identity_map_addr;			/* l */
+	u32 boot_cpu_id;			/* l: vCPU id of the bootstrap processor */
+
+	struct dentry *debugfs;			/* l */
+	char debugfs_name[32];
+
+	bool dead;				/* set once by vtx_vm_fail(), never cleared: KVM_RUN gives EIO */
+	struct vtx_failure failure;		/* written by the one that set dead */
+};
+
+/**
+ * vtx_vm_create() - a new VM owned by the current process
+ * Turns VT-x on on all CPUs when this is the first VM.
+ * Return: the VM with one reference, or ERR_PTR: -EBUSY (VT-x is held by somebody else, said in dmesg), -ENOMEM,
+ * -EIO (VMXON failed on some CPU).
+ */
+struct vtx_vm *vtx_vm_create(void);
+void vtx_vm_get(struct vtx_vm *vm);
+void vtx_vm_put(struct vtx_vm *vm);
+
+static inline int vtx_vm_num_vcpus(struct vtx_vm *vm)
+{
+	return smp_load_acquire(&vm->num_vcpus);
+}
+
+/* The vCPUs that exist, in creation order. They live as long as the VM, so no lock is needed. */
+#define vtx_for_each_vcpu(i, vcpu, vm)                                       \
+	for ((i) = 0; (i) < vtx_vm_num_vcpus(vm) && ((vcpu) = (vm)->vcpus[i]); (i)++)
+
+struct vtx_vcpu *vtx_vcpu_by_id(struct vtx_vm *vm, u32 id);
+
+static inline bool vtx_has_lapic(struct vtx_vm *vm)
+{
+	return smp_load_acquire(&vm->irqchip_mode) != VTX_IRQCHIP_NONE;
+}
+
+static inline bool vtx_has_full_irqchip(struct vtx_vm *vm)
+{
+	return smp_load_acquire(&vm->irqchip_mode) == VTX_IRQCHIP_KERNEL;
+}
+
+/* Asks every vCPU: @request as in vmx/vcpu.h. Does not wait. Any context. */
+void vtx_vm_request_all(struct vtx_vm *vm, unsigned int request);
+
+#endif /* VTX_VMX_VM_H */
