@@ -69,6 +69,7 @@ typedef int64_t s64;
 #define max_t(type, a, b) max((type)(a), (type)(b))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+#undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #define fallthrough __attribute__((__fallthrough__))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))

@@ -4,6 +4,7 @@
  * flags: vol. 1, appendix A).  Numbers in, numbers out; no guest state but the flags.  Where the manual leaves a flag
  * undefined, the choice is in the comment of the function.
  */
+#include "compat/pure.h"
 #include "emulate/exec.h"
 
 /* SF, ZF, PF of a result */
@@ -15,7 +16,7 @@ static u64 flags_of(u64 res, unsigned int size)
 		f |= X86_EFLAGS_ZF;
 	if (res & vtx_sign_bit(size))
 		f |= X86_EFLAGS_SF;
-	if (!(__builtin_popcount(res & 0xff) & 1))
+	if (!(hweight32(res & 0xff) & 1))
 		f |= X86_EFLAGS_PF;
 	return f;
 }

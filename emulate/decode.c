@@ -4,6 +4,7 @@
  * ModRM, SIB, displacement, immediate.  Knows the length of nearly every instruction, VEX and EVEX included, and
  * the operands of those that the emulator executes.
  */
+#include "compat/pure.h"
 #include "emulate/decode.h"
 #include "emulate/exec.h"
 
@@ -205,6 +206,8 @@ static struct vtx_opcode lookup_vex(const struct vtx_emu_insn *in)
 	if (in->map == VTX_MAP_0F3A)
 		row.flags |= OF_IUB;
 	if (in->map == VTX_MAP_0F) {
+		if (op >= 0x80 && op <= 0x8f && !in->evex) /* branches, in Intel's abandoned Knights Corner */
+			return unknown;
 		if (op == 0x77 && !in->evex) /* VZEROUPPER, VZEROALL */
 			row.flags = 0;
 		else if ((op >= 0x70 && op <= 0x73) || op == 0xc2 || (op >= 0xc4 && op <= 0xc6))

@@ -3,6 +3,7 @@
  * Multiplication and division, with double-width products and dividends.  The 128-bit division is done bit by bit:
  * the kernel has no library call for it, and a guest that divides by a device register can wait.
  */
+#include "compat/pure.h"
 #include "emulate/exec.h"
 
 /*

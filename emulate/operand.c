@@ -3,6 +3,7 @@
  * Operands: processor mode, registers, segmentation (SDM vol. 3, 5.3 to 5.5) and the way to memory.  All accesses
  * of the executing files go through here, so the checks are made once.
  */
+#include "compat/pure.h"
 #include "emulate/exec.h"
 
 int vtx_emu_fault(struct vtx_emu *e, u8 vector)

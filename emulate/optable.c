@@ -3,6 +3,7 @@
  * The opcode tables: SDM vol. 2, appendix A, as data.  A row with OP_NONE is an instruction whose length we know and
  * which we do not execute.  Maps 0F38 and 0F3A need no table, see opcode_lookup() in decode.c.
  */
+#include "compat/pure.h"
 #include "emulate/decode.h"
 
 #define MODRM OF_MODRM

@@ -13,10 +13,12 @@
 #include <linux/mutex.h>
 #include <linux/rwlock.h>
 #include <linux/types.h>
+#include "ept/slot_array.h"
 
 struct vtx_vm;
 struct vtx_vcpu;
-struct kvm_userspace_memory_region;
+
+#define VTX_EPT_SPARES 8
 
 struct vtx_ept {
 	u64 *root;			/* c: the level-4 table */
@@ -25,24 +27,25 @@ struct vtx_ept {
 	struct mmu_notifier notifier;
 	unsigned long invalidate_seq;	/* lock: bumped at the end of every invalidation */
 	int invalidate_running;		/* lock: invalidations between start and end */
-	atomic64_t gen;			/* bumped after entries were taken away; vCPUs INVEPT when theirs differs */
+	unsigned long invalidate_start;	/* lock: user addresses that the running ones cover, as one range */
+	unsigned long invalidate_end;
+	struct vtx_slot retiring;	/* lock: left vm->slots, but may still be mapped; npages 0: none */
+	u64 *spare[VTX_EPT_SPARES];	/* lock: zeroed pages, for tables that are needed under the lock */
+	unsigned int nspare;		/* lock */
+	atomic64_t gen;			/* bumped after entries were taken away; vCPUs INVEPT when theirs differs; never 0 */
 	atomic_long_t pages[3];		/* mapped entries of 4K, 2M, 1G */
 	atomic_long_t tables;		/* page-table pages */
 };
 
-/* One memslot. Constant once published; a change makes a new one. */
-struct vtx_slot {
-	u64 gfn;		/* first guest frame */
-	u64 npages;
-	unsigned long hva;	/* user-space address of the first page */
-	u32 flags;		/* KVM_MEM_* */
-	u32 id;			/* slot number as user space gave it */
-};
-
-#define VTX_MAX_SLOTS 509
-
 /* ---- life: called by vtx_vm_create()/vtx_vm_put() */
-int vtx_ept_create(struct vtx_vm *vm);		/* -ENOMEM, -EINTR */
+
+/**
+ * vtx_ept_create() - an empty EPT and an empty set of slots
+ * vm->mm, vm->srcu, vm->slots_lock are set up before; may sleep; takes mmap_lock of vm->mm for writing.
+ * Return: 0, -ENOMEM, -EINTR (killed while waiting). On error nothing is left; vtx_ept_destroy() may be called, too.
+ */
+int vtx_ept_create(struct vtx_vm *vm);
+/* No vCPU runs any more, nobody else has the VM. vm->srcu and vm->mm still exist. */
 void vtx_ept_destroy(struct vtx_vm *vm);
 
 /**
@@ -53,7 +56,7 @@ void vtx_ept_destroy(struct vtx_vm *vm);
 int vtx_set_memory_region(struct vtx_vm *vm, const struct kvm_userspace_memory_region *region);
 
 /* The slot that holds @gfn or NULL. Caller holds vm->srcu for reading as long as it uses the slot. */
-struct vtx_slot *vtx_slot_find(struct vtx_vm *vm, u64 gfn);
+const struct vtx_slot *vtx_slot_find(struct vtx_vm *vm, u64 gfn);
 
 enum vtx_fault_result {
 	VTX_FAULT_RETRY,	/* mapped (or a race was lost): let the guest try again */
@@ -70,9 +73,16 @@ int vtx_ept_fault(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec);
 
 /*
  * vtx_ept_fault_fast() - with interrupts off: only if the host page is present and mapped and needs no sleep.
+ * Takes vm->srcu itself.
  * Return: 1 mapped, 0 take the slow way.
  */
 int vtx_ept_fault_fast(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec);
+
+/*
+ * What the EPT says about @gpa at this moment: the lowest entry on the way, *@level the level it is at. For
+ * reports only: it may be gone when this returns.
+ */
+u64 vtx_ept_entry(struct vtx_vm *vm, u64 gpa, int *level);
 
 /* ---- memory access by guest-physical address. May sleep, caller holds vm->srcu for reading, owner's mm.
  * Return 0 or -EFAULT (no slot, or no memory behind it). Writes mark pages dirty. May cross pages. */

@@ -54,8 +54,16 @@ int vtx_exit_ept_violation(struct vtx_vcpu *vcpu);
 int vtx_exit_ept_misconfig(struct vtx_vcpu *vcpu);
 int vtx_fast_vmcall(struct vtx_vcpu *vcpu);		/* exits/hypercall.c */
 int vtx_exit_vmcall(struct vtx_vcpu *vcpu);
-int vtx_exit_hlt(struct vtx_vcpu *vcpu);		/* exits/misc.c */
-int vtx_exit_task_switch(struct vtx_vcpu *vcpu);	/* exits/task_switch.c */
+int vtx_fast_resume(struct vtx_vcpu *vcpu);		/* exits/misc.c; those that never sleep serve as slow ones as well */
+int vtx_fast_window(struct vtx_vcpu *vcpu);
+int vtx_fast_nop(struct vtx_vcpu *vcpu);
+int vtx_fast_ud(struct vtx_vcpu *vcpu);
+int vtx_fast_gp(struct vtx_vcpu *vcpu);
+int vtx_exit_hlt(struct vtx_vcpu *vcpu);
+int vtx_exit_pause(struct vtx_vcpu *vcpu);
+int vtx_exit_invlpg(struct vtx_vcpu *vcpu);
+int vtx_exit_triple_fault(struct vtx_vcpu *vcpu);
+int vtx_exit_task_switch(struct vtx_vcpu *vcpu);	/* exits/task_switch_exit.c */
 int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu);	/* exits/exception.c */
 
 /*
@@ -79,6 +87,8 @@ struct vtx_emu;
  * Return: enum vtx_exit_result or -errno.
  */
 int vtx_emulate(struct vtx_vcpu *vcpu);
+int vtx_emu_alloc(struct vtx_vcpu *vcpu);	/* -ENOMEM */
+void vtx_emu_free(struct vtx_vcpu *vcpu);
 
 /* Fills kvm_run for KVM_EXIT_INTERNAL_ERROR / emulation failure. Return VTX_EXIT_USER. */
 int vtx_exit_internal_error(struct vtx_vcpu *vcpu, u32 suberror, u32 ndata, const u64 *data);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a vCPU waits for from user space: a port access, or one fragment of an emulated instruction's MMIO.
+ * What a vCPU waits for from user space: a port access, or one fragment of an emulated instruction's accesses.
  *
  * kvm_run is shared memory that another thread may scribble on, so the facts are kept here and kvm_run is only a copy.
  *
- * An emulated instruction is restarted from its beginning after each answer: fragments that were already answered come from
+ * An emulated instruction is restarted from its beginning after each answer: accesses that were already answered come from
  * the log, in order (exits/mmio.c).
  */
 #ifndef VTX_EXITS_IO_PENDING_H
@@ -15,13 +15,19 @@
 #define VTX_MMIO_FRAGMENTS 24	/* the widest: REP MOVS of 32 bytes or CMPXCHG16B across pages, in 8-byte pieces */
 
 struct vtx_mmio_fragment {
-	u64 gpa;
+	u64 gpa;		/* or the port */
 	u8 len;
 	bool write;
+	bool port;
 	u8 data[8];
 };
 
-enum vtx_io_kind { VTX_IO_NONE, VTX_IO_PORT, VTX_IO_PORT_STRING, VTX_IO_MMIO };
+enum vtx_io_kind {
+	VTX_IO_NONE,
+	VTX_IO_PORT,		/* IN, OUT */
+	VTX_IO_PORT_STRING,	/* INS, OUTS: a batch of elements in one guest page */
+	VTX_IO_MMIO,		/* frag[done] of an emulated instruction, memory or port */
+};
 
 struct vtx_io_pending {
 	enum vtx_io_kind kind;
@@ -29,7 +35,12 @@ struct vtx_io_pending {
 	u16 port;
 	u8 size;
 	bool in;
+	bool skipped;		/* RIP is already past the instruction (OUT to port 0x7e) */
+	u8 addr_bytes;		/* address size of INS and OUTS */
+	bool down;		/* EFLAGS.DF */
+	bool rep;
 	u32 count;
+	u64 gpa;		/* INS: where the first element goes */
 	u64 linear_rip;		/* user space may move RIP between exit and completion: then nothing is completed */
 	/* VTX_IO_MMIO */
 	u8 done;		/* fragments answered */

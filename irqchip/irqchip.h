@@ -5,65 +5,127 @@
 #ifndef VTX_IRQCHIP_IRQCHIP_H
 #define VTX_IRQCHIP_IRQCHIP_H
 
+#include <linux/hrtimer.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/kvm.h>
-
-struct vtx_vm;
-struct vtx_vcpu;
-
-/* ---- life */
-int vtx_irqchip_create(struct vtx_vm *vm);	/* KVM_CREATE_IRQCHIP, vm->lock held: -EEXIST, -EINVAL (vCPUs exist), -ENOMEM */
-void vtx_irqchip_destroy(struct vtx_vm *vm);	/* last reference gone; also buses, routing, irqfds, ioeventfds */
-void vtx_irqchip_release_fds(struct vtx_vm *vm);/* VM fd closed: shut irqfds and ioeventfds down */
-int vtx_pit_create(struct vtx_vm *vm, const struct kvm_pit_config *config); /* vm->lock held: -EEXIST, -ENOENT without irqchip as KVM, -EINVAL */
-int vtx_lapic_create(struct vtx_vcpu *vcpu);	/* -ENOMEM; only when vtx_has_lapic(vm) */
-void vtx_lapic_destroy(struct vtx_vcpu *vcpu);
-void vtx_lapic_reset_vcpu(struct vtx_vcpu *vcpu, bool init);
-
-/* ---- interrupts for a vCPU; the vCPU thread, interrupts may be off, no sleeping.
- * vtx_pending_irq: vector that can be delivered now past TPR/PPR, ExtINT of the PIC included (vector of the PIC is only known at
- * acknowledge, so any value 0..255), or -1. vtx_ack_irq: takes it (IRR to ISR, INTA cycle) and returns the vector, or -1. */
-int vtx_pending_irq(struct vtx_vcpu *vcpu);
-int vtx_ack_irq(struct vtx_vcpu *vcpu);
-/* TSC/oneshot timer etc. expired (VTX_REQ_TIMER), in vCPU context. */
-void vtx_lapic_timer_expired(struct vtx_vcpu *vcpu);
-
-/* ---- exits. Return true when handled here. In the vCPU thread; interrupts may be off in the lapic ones, no sleeping. */
-bool vtx_lapic_mmio(struct vtx_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write); /* gpa in the APIC page, not in x2APIC mode */
-/* x2APIC MSRs 0x800..0x8ff and MSR_IA32_TSC_DEADLINE. Return 0, or 1 for #GP. */
-int vtx_x2apic_msr_read(struct vtx_vcpu *vcpu, u32 msr, u64 *data);
-int vtx_x2apic_msr_write(struct vtx_vcpu *vcpu, u32 msr, u64 data);
-u64 vtx_tsc_deadline_read(struct vtx_vcpu *vcpu);
-void vtx_tsc_deadline_write(struct vtx_vcpu *vcpu, u64 data);
-int vtx_apic_base_write(struct vtx_vcpu *vcpu, u64 data, bool host_initiated); /* 0 or 1 (#GP); updates vcpu->apic_base */
-u64 vtx_lapic_cr8(struct vtx_vcpu *vcpu);
-void vtx_lapic_set_cr8(struct vtx_vcpu *vcpu, u64 value);
-
-/* ---- buses (irqchip/bus.c): in-kernel PIO/MMIO devices and ioeventfds. Caller holds vm->srcu. No sleeping.
- * Return 0 handled, -EOPNOTSUPP nobody there. @len 1,2,4,8. */
-int vtx_bus_write(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, const void *data);
-int vtx_bus_read(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, void *data);
-
-/* ---- lines. Any context (irqfds deliver with interrupts off). Return as KVM's status: >0 delivered, 0 coalesced, <0 ignored/masked. */
-int vtx_set_irq(struct vtx_vm *vm, unsigned int source, u32 gsi, int level);
-
-/* ---- ioctls; user pointers already copied in. vm ioctls hold nothing unless said. */
-int vtx_irq_line(struct vtx_vm *vm, struct kvm_irq_level *irq);		/* fills irq->status; -ENXIO without irqchip */
-int vtx_set_gsi_routing(struct vtx_vm *vm, const struct kvm_irq_routing_entry *entries, u32 nr, u32 flags);
-int vtx_signal_msi(struct vtx_vm *vm, const struct kvm_msi *msi);
-int vtx_irqfd(struct vtx_vm *vm, const struct kvm_irqfd *args);
-int vtx_ioeventfd(struct vtx_vm *vm, const struct kvm_ioeventfd *args);
-int vtx_get_irqchip(struct vtx_vm *vm, struct kvm_irqchip *chip);
-int vtx_set_irqchip(struct vtx_vm *vm, const struct kvm_irqchip *chip);
-int vtx_get_pit2(struct vtx_vm *vm, struct kvm_pit_state2 *state);
-int vtx_set_pit2(struct vtx_vm *vm, const struct kvm_pit_state2 *state);
-int vtx_reinject_control(struct vtx_vm *vm, const struct kvm_reinject_control *control);
-int vtx_get_lapic(struct vtx_vcpu *vcpu, struct kvm_lapic_state *state);	/* vCPU loaded */
-int vtx_set_lapic(struct vtx_vcpu *vcpu, const struct kvm_lapic_state *state);
+#include "irqchip/lapic.h"
+#include "vmx/vcpu.h"
 
 #define VTX_MAX_IRQ_ROUTES 4096
 #define VTX_IRQ_SOURCE_USER 0
 #define VTX_IRQ_SOURCE_RESAMPLE 1
 #define VTX_IRQ_SOURCE_PIT 2
+
+/* A vCPU's local APIC in the kernel (irqchip/lapic_kernel.c). */
+struct vtx_lapic_kernel {
+	struct vtx_lapic lapic;
+	raw_spinlock_t timer_lock;	/* lapic.timer and the programming of timer */
+	struct hrtimer timer;
+	struct vtx_vcpu *vcpu;
+	int eoi_exit;			/* split irqchip: vector to report with KVM_EXIT_IOAPIC_EOI, -1 none. vCPU thread. */
+};
+
+/* ---- life */
+
+/**
+ * vtx_irqchip_create() - KVM_CREATE_IRQCHIP: PIC pair, IOAPIC, local APICs for the vCPUs to come, default routes
+ * vm->lock held. Return: 0; -EEXIST there is one already; -EINVAL vCPUs exist; -ENOMEM.
+ */
+int vtx_irqchip_create(struct vtx_vm *vm);
+
+/**
+ * vtx_irqchip_create_split() - KVM_CAP_SPLIT_IRQCHIP: local APICs here, PIC and IOAPIC in user space
+ * @pins: GSIs below this are IOAPIC pins in user space. vm->lock held. Return: as above; -EINVAL too many pins as well.
+ */
+int vtx_irqchip_create_split(struct vtx_vm *vm, u64 pins);
+
+/*
+ * The last reference is gone: stops PIT, irqfds, ioeventfds; frees buses and routing. Call it before the vCPUs are destroyed, as
+ * the PIT and eventfds deliver to them. Works on a VM without irqchip as well. May sleep.
+ */
+void vtx_irqchip_destroy(struct vtx_vm *vm);
+
+/*
+ * The VM's file was closed: irqfds are shut down (they would otherwise keep interrupting vCPUs whose fds are still open, for a
+ * VM nobody can talk to). ioeventfds stay until vtx_irqchip_destroy(), as in KVM. May sleep.
+ */
+void vtx_irqchip_release_fds(struct vtx_vm *vm);
+
+/* KVM_CREATE_PIT, KVM_CREATE_PIT2. vm->lock held. -EEXIST; -ENOENT without full irqchip; -ENOMEM. Unknown flags are ignored, as in KVM. */
+int vtx_pit_create(struct vtx_vm *vm, const struct kvm_pit_config *config);
+
+/* Sets vcpu->apic in its state after RESET; before the vCPU is published. 0 or -ENOMEM; only when vtx_has_lapic(vm). */
+int vtx_lapic_create(struct vtx_vcpu *vcpu);
+/* Nobody can reach the vCPU any more. Waits for the timer's callback. */
+void vtx_lapic_destroy(struct vtx_vcpu *vcpu);
+/* RESET or INIT; sets vcpu->apic_base as well. vCPU thread. */
+void vtx_lapic_reset_vcpu(struct vtx_vcpu *vcpu, bool init);
+
+/* ---- interrupts for a vCPU: the vCPU thread, interrupts may be off, no sleeping */
+
+int vtx_pending_irq_slow(struct vtx_vcpu *vcpu);
+
+/*
+ * The vector that can be delivered now past TPR and PPR, or -1. An ExtINT of the PIC counts, too: its vector is known only at
+ * the acknowledge, so it is reported as 0. Two loads when nothing is pending.
+ */
+static __always_inline int vtx_pending_irq(struct vtx_vcpu *vcpu)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+
+	return !k || likely(!vtx_lapic_maybe_pending(&k->lapic)) ? -1 : vtx_pending_irq_slow(vcpu);
+}
+
+/* Takes it (INTA cycle, or IRR to ISR) and returns the vector, or -1 when it is gone. */
+int vtx_ack_irq(struct vtx_vcpu *vcpu);
+
+/* VTX_REQ_TIMER, or any moment at which the timer may be due: raises what is due without waiting for the host timer. */
+void vtx_lapic_timer_expired(struct vtx_vcpu *vcpu);
+
+/* Split irqchip: the vector whose EOI user space has to hear of (KVM_EXIT_IOAPIC_EOI), once; -1 none. */
+int vtx_take_ioapic_eoi(struct vtx_vcpu *vcpu);
+
+/* ---- exits. In the vCPU thread; interrupts may be off, no sleeping. */
+
+/* MMIO at @gpa. True when the local APIC's page is there (and not in x2APIC mode): handled. @len 1..8, within the page or not. */
+bool vtx_lapic_mmio(struct vtx_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write);
+/* x2APIC MSRs 0x800..0x8ff. Return 0, or 1 for #GP. */
+int vtx_x2apic_msr_read(struct vtx_vcpu *vcpu, u32 msr, u64 *data);
+int vtx_x2apic_msr_write(struct vtx_vcpu *vcpu, u32 msr, u64 data);
+/* IA32_TSC_DEADLINE. The caller has checked that the guest has it. Without local APIC: 0, and ignored. */
+u64 vtx_tsc_deadline_read(struct vtx_vcpu *vcpu);
+void vtx_tsc_deadline_write(struct vtx_vcpu *vcpu, u64 data);
+/* IA32_APIC_BASE: 0 or 1 (#GP); updates vcpu->apic_base, and CPUID when the enable bit moved. With interrupts on. */
+int vtx_apic_base_write(struct vtx_vcpu *vcpu, u64 data, bool host_initiated);
+/* CR8 with an in-kernel local APIC. */
+u64 vtx_lapic_cr8(struct vtx_vcpu *vcpu);
+void vtx_lapic_set_cr8(struct vtx_vcpu *vcpu, u64 value);
+
+/* ---- buses (irqchip/bus.c): in-kernel devices and ioeventfds. Caller holds vm->srcu. No sleeping.
+ * Return 0 handled, -EOPNOTSUPP nobody there. @len 1, 2, 4, 8.
+ */
+int vtx_bus_write(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, const void *data);
+int vtx_bus_read(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, void *data);
+/* An MMIO write of unknown length and value: signals the ioeventfd of any length at @gpa. False: there is none. */
+bool vtx_bus_write_any(struct vtx_vcpu *vcpu, u64 gpa);
+
+/* ---- lines. Any context (irqfds deliver with interrupts off). Return as KVM's status: >0 delivered, 0 coalesced, <0 ignored/masked. */
+int vtx_set_irq(struct vtx_vm *vm, unsigned int source, u32 gsi, int level);
+
+/* ---- ioctls; user memory already copied in. The caller holds nothing unless said. */
+
+int vtx_irq_line(struct vtx_vm *vm, struct kvm_irq_level *irq);	/* fills irq->status; -ENXIO without irqchip */
+int vtx_set_gsi_routing(struct vtx_vm *vm, const struct kvm_irq_routing_entry *entries, u32 nr, u32 flags); /* -EINVAL, -ENOMEM */
+int vtx_signal_msi(struct vtx_vm *vm, const struct kvm_msi *msi); /* >0 delivered, 0 coalesced, -1 nobody (-EPERM, as KVM); -EINVAL */
+int vtx_irqfd(struct vtx_vm *vm, const struct kvm_irqfd *args);	/* -EINVAL, -EBADF, -EBUSY (eventfd in use here), -ENOMEM */
+int vtx_ioeventfd(struct vtx_vm *vm, const struct kvm_ioeventfd *args); /* -EINVAL, -EBADF, -EEXIST, -ENOENT, -ENOSPC, -ENOMEM */
+int vtx_get_irqchip(struct vtx_vm *vm, struct kvm_irqchip *chip); /* -ENXIO without full irqchip, -EINVAL chip_id */
+int vtx_set_irqchip(struct vtx_vm *vm, const struct kvm_irqchip *chip);
+int vtx_get_pit2(struct vtx_vm *vm, struct kvm_pit_state2 *state); /* -ENXIO without PIT; KVM_GET_PIT: the first part */
+int vtx_set_pit2(struct vtx_vm *vm, const struct kvm_pit_state2 *state);
+int vtx_reinject_control(struct vtx_vm *vm, const struct kvm_reinject_control *control); /* -ENXIO */
+int vtx_get_lapic(struct vtx_vcpu *vcpu, struct kvm_lapic_state *state); /* vCPU loaded; -EINVAL without local APIC */
+int vtx_set_lapic(struct vtx_vcpu *vcpu, const struct kvm_lapic_state *state);
 
 #endif /* VTX_IRQCHIP_IRQCHIP_H */

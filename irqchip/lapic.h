@@ -8,7 +8,7 @@
  * Who may touch what.  "owner" is the thread that runs the vCPU (or an ioctl on it):
  *   - IRR and TMR words, irr_hint, esr_pending: any CPU, with the atomic helpers below only;
  *   - ID, LDR, DFR, SVR, LVTs, base: written by the owner, read by senders with single 32/64-bit loads;
- *   - timer: the owner while the timer callback cannot run, or the callback (vtx_lapic_timer_expire());
+ *   - timer: whoever holds the lock that the caller keeps for it (the owner, and the host timer's callback);
  *   - everything else: the owner alone.
  */
 #ifndef VTX_IRQCHIP_LAPIC_H
@@ -90,7 +90,7 @@ struct vtx_lapic_timer {
 
 struct vtx_lapic {
 	u32 *regs;		/* a zeroed page, given by vtx_lapic_init() */
-	u32 irr_hint;		/* bit w set if IRR word w may be non-zero; 0 = surely nothing pending */
+	u32 irr_hint;		/* bit w: IRR word w may be non-zero; VTX_LAPIC_HINT_EXTINT; 0 = surely nothing pending */
 	u32 isr_hint;		/* bit w set exactly if ISR word w is non-zero */
 	u32 esr_pending;	/* errors since the last write of ESR */
 	u32 id;			/* initial APIC id = vCPU id */
@@ -102,6 +102,9 @@ struct vtx_lapic {
 	bool lint0_extint;	/* RESET leaves LINT0 as unmasked ExtINT (KVM_X86_QUIRK_LINT0_REENABLED) */
 	struct vtx_lapic_timer timer;
 };
+
+/* In irr_hint: the PIC's output may be asserted. Set and dropped by the kernel glue, by the same rules as the others. */
+#define VTX_LAPIC_HINT_EXTINT BIT(8)
 
 /* What a register access asks of the caller. */
 enum {
@@ -201,7 +204,7 @@ void vtx_lapic_mmio_write(struct vtx_lapic *apic, u32 offset, unsigned int len, 
 int vtx_lapic_msr_read(struct vtx_lapic *apic, u32 msr, u64 *value, u64 now_ns);
 int vtx_lapic_msr_write(struct vtx_lapic *apic, u32 msr, u64 value, u64 now_ns, struct vtx_lapic_fx *fx);
 
-/* Is @offset a register whose write moves the timer? The caller stops the host timer before such a write. */
+/* Is @offset a register whose write moves the timer? The caller holds the timer's lock for such a write. */
 static inline bool vtx_lapic_is_timer_reg(u32 offset)
 {
 	return offset == VTX_LAPIC_LVTT || offset == VTX_LAPIC_TMICT || offset == VTX_LAPIC_TDCR;
@@ -230,6 +233,10 @@ static __always_inline bool vtx_lapic_maybe_pending(const struct vtx_lapic *apic
 int vtx_lapic_highest_irr(struct vtx_lapic *apic);	/* vector or -1; owner */
 int vtx_lapic_highest_isr(const struct vtx_lapic *apic); /* vector or -1; owner */
 u8 vtx_lapic_ppr(const struct vtx_lapic *apic);
+
+/* Any CPU sets hint bits; the owner drops them, and looks again at what they stand for afterwards. */
+void vtx_lapic_set_hint(struct vtx_lapic *apic, u32 bits);
+void vtx_lapic_drop_hint(struct vtx_lapic *apic, u32 bits);
 
 /* The slow half of vtx_lapic_deliverable(). */
 int vtx_lapic_find_deliverable(struct vtx_lapic *apic);
@@ -283,7 +290,7 @@ static inline unsigned int vtx_lapic_timer_mode(const struct vtx_lapic *apic)
 unsigned int vtx_lapic_divide_shift(u32 tdcr);	/* log2 of the divisor: 0..7 */
 u32 vtx_lapic_current_count(const struct vtx_lapic *apic, u64 now_ns);
 
-/* The three register writes; each leaves timer.deadline_ns right. Owner, callback stopped. */
+/* The three register writes; each leaves timer.deadline_ns right. Owner, with the timer's lock. */
 void vtx_lapic_write_lvtt(struct vtx_lapic *apic, u32 value);
 void vtx_lapic_write_tmict(struct vtx_lapic *apic, u32 value, u64 now_ns);
 void vtx_lapic_write_tdcr(struct vtx_lapic *apic, u32 value, u64 now_ns);
@@ -294,7 +301,7 @@ void vtx_lapic_restore_timer(struct vtx_lapic *apic, u32 current_count, u64 now_
 /**
  * vtx_lapic_write_tsc_deadline() - write IA32_TSC_DEADLINE
  * @guest_tsc: the guest's TSC at @now_ns; @tsc_khz: its frequency (0 is taken as 1)
- * Ignored outside TSC-deadline mode (SDM vol. 3, 11.5.4.1). Owner, callback stopped.
+ * Ignored outside TSC-deadline mode (SDM vol. 3, 11.5.4.1). Owner, with the timer's lock.
  */
 void vtx_lapic_write_tsc_deadline(struct vtx_lapic *apic, u64 value, u64 guest_tsc, u32 tsc_khz, u64 now_ns);
 

@@ -67,6 +67,16 @@ int vtx_lapic_accept(struct vtx_lapic *apic, u8 vector, bool level)
 	return vtx_lapic_raise(apic, vector, level);
 }
 
+void vtx_lapic_set_hint(struct vtx_lapic *apic, u32 bits)
+{
+	set_bits(&apic->irr_hint, bits);
+}
+
+void vtx_lapic_drop_hint(struct vtx_lapic *apic, u32 bits)
+{
+	clear_bits(&apic->irr_hint, bits);
+}
+
 int vtx_lapic_highest_irr(struct vtx_lapic *apic)
 {
 	u32 hint, bits;
@@ -90,11 +100,12 @@ int vtx_lapic_highest_irr(struct vtx_lapic *apic)
 
 int vtx_lapic_highest_isr(const struct vtx_lapic *apic)
 {
+	u32 hint = READ_ONCE(apic->isr_hint);
 	int w;
 
-	if (!apic->isr_hint)
+	if (!hint)
 		return -1;
-	w = fls(apic->isr_hint) - 1;
+	w = fls(hint) - 1;
 	return w * 32 + fls(vtx_lapic_get(apic, VTX_LAPIC_ISR + w * 0x10)) - 1;
 }
 

@@ -10,11 +10,13 @@
 #ifndef VTX_VMX_VCPU_H
 #define VTX_VMX_VCPU_H
 
+#include <linux/atomic.h>
 #include <linux/bitops.h>
 #include <linux/kvm.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
+#include <linux/signal_types.h>
 #include <linux/types.h>
 #include "exits/cpuid_policy.h"
 #include "exits/io_pending.h"
@@ -42,12 +44,12 @@ enum vtx_request {
 	VTX_REQ_EVENT,		/* fast: look again at what could be injected */
 	VTX_REQ_TLB_FLUSH,	/* fast: INVVPID of this vCPU's translations */
 	VTX_REQ_EPT_CHECK,	/* fast: the EPT generation moved; exit, compare, INVEPT (see ept/tlb.c) */
+	VTX_REQ_TIMER,		/* fast: a LAPIC timer fired; the LAPIC raises its vector in vCPU context */
 	VTX_NR_FAST_REQS,
 	VTX_REQ_CLOCK = VTX_NR_FAST_REQS, /* write the paravirtual clock page anew */
 	VTX_REQ_TRIPLE_FAULT,	/* leave with KVM_EXIT_SHUTDOWN */
 	VTX_REQ_VM_DEAD,	/* vtx_vm_fail() was called: leave with EIO */
 	VTX_REQ_APIC_EVENT,	/* INIT or SIPI waits */
-	VTX_REQ_TIMER,		/* a LAPIC timer fired: let the LAPIC raise its vector in vCPU context */
 	VTX_REQ_UNBLOCK,	/* leave HLT even without an event (KVM_SET_MP_STATE and the like) */
 	VTX_NR_REQS,
 };
@@ -73,6 +75,7 @@ struct vtx_exception {
 };
 
 struct vtx_events {
+	int user_irq;			/* KVM_INTERRUPT's vector waiting for its window, -1 none */
 	struct vtx_exception exc;
 	struct {
 		bool injected;
@@ -80,13 +83,25 @@ struct vtx_events {
 		u8 vector;
 	} irq;			/* an interrupt already acknowledged, to be injected (again) */
 	bool nmi_injected;
-	u8 nmi_pending;		/* 0..2, as one may wait while another is in service */
+	atomic_t nmi_pending;	/* any: 0..2, as one may wait while another is in service */
 	u8 insn_len;		/* for soft events */
 };
 
+/* The host's values while the guest's are in the CPU (vmx/host_state.c). */
+struct vtx_host {
+	unsigned long cr3, cr4, fs_base;	/* as last written to the VMCS */
+	unsigned long kernel_gs_base;
+	u16 ds, es, fs, gs, ldt;
+};
+
 struct vtx_vcpu {
-	/* --- hot: every exit --- */
+	/* --- known to enter.S by offset, see the asserts in vmx/vcpu.c --- */
 	u64 regs[VTX_NR_GPRS];		/* RSP is valid only through vtx_rsp() */
+	u64 host_rsp;			/* as last written to the VMCS */
+	u64 msr_spec_ctrl;		/* guest's IA32_SPEC_CTRL, loaded around guest execution when it differs */
+	u64 host_spec_ctrl;
+
+	/* --- hot: every exit --- */
 	u64 rip, rflags, cr3;
 	unsigned long cached;		/* bit per enum vtx_cached: value here is valid */
 	unsigned long dirty;		/* bit per enum vtx_cached: must go to the VMCS before entry */
@@ -96,7 +111,7 @@ struct vtx_vcpu {
 	unsigned long requests;		/* any: atomic bits */
 	int mode;			/* any reads; enum vtx_mode */
 	int cpu;			/* CPU whose VMCS pointer we are, -1 none */
-	bool host_loaded;		/* host MSRs/segments are in the CPU (not the guest's) */
+	bool guest_loaded;		/* guest MSRs are in the CPU, the host's in @host */
 	u64 exit_tsc;			/* TSC at the last exit */
 	struct vtx_vm *vm;
 	struct kvm_run *run;		/* shared with user space: never trust, read once */
@@ -119,16 +134,17 @@ struct vtx_vcpu {
 
 	/* --- MSRs that the CPU does not keep for us (exits/msr*.c, vmx/host_msrs.c) --- */
 	u64 msr_star, msr_lstar, msr_cstar, msr_fmask, msr_kernel_gs_base, msr_tsc_aux;
-	u64 msr_spec_ctrl, msr_misc_enable, msr_pat, msr_misc_features, msr_arch_capabilities;
-	u64 msr_platform_info;
-	u64 msr_smi_count_unused;
+	u64 msr_misc_enable, msr_misc_features, msr_arch_capabilities;
+	u64 msr_platform_info, msr_ucode_rev;
 	u64 mcg_status, mcg_ctl;
 	u64 mtrr_fixed[11], mtrr_var[16], mtrr_def_type;
 	u64 tsc_offset;
 	u64 tsc_adjust;
 	void *msr_bitmap;
 
+	struct vtx_host host;
 	struct vtx_fpu fpu;
+	struct vtx_emu *emu;		/* the emulator's context, allocated once */
 	struct vtx_pv_clock pv_clock;
 	struct vtx_cpuid cpuid;
 	struct vtx_io_pending io;	/* PIO or MMIO that user space has to answer */

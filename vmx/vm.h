@@ -65,6 +65,7 @@ struct vtx_vm {
 	struct list_head ioeventfds;		/* s */
 
 	struct vtx_vm_clock clock;
+	u64 tsc_offset;				/* l: of vCPUs that are created from now on */
 	u64 tss_addr;				/* l: KVM_SET_TSS_ADDR; kept, not needed with unrestricted guest */
 	u64 identity_map_addr;			/* l */
 	u32 boot_cpu_id;			/* l: vCPU id of the bootstrap processor */

@@ -61,6 +61,36 @@ trap_common:
 	addq $16, %rsp
 	iretq
 
+/* g_call_user(fn, flags): to CPL 3 by IRETQ, back by INT 80h; the user stack ends at 2f1000h. */
+	.globl g_call_user, g_user_back
+g_call_user:
+	pushq %rbx
+	pushq %rbp
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	movq %rsp, g_user_rsp
+	movq $0x2f0ff8, %rax
+	movq $user_exit, (%rax)
+	pushq $0x3b
+	pushq %rax
+	orq $2, %rsi
+	pushq %rsi
+	pushq $0x33
+	pushq %rdi
+	iretq
+g_user_back:
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbp
+	popq %rbx
+	ret
+user_exit:
+	int $0x80
+
 	.code32
 	.balign 16
 	.globl g_idt32_stubs

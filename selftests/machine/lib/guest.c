@@ -9,10 +9,11 @@ volatile u64 g_fixup;
 void (*volatile g_handler[256])(struct g_frame *frame);
 const char *volatile g_fail_text;
 volatile u64 g_fail_line, g_fail_a, g_fail_b;
+volatile u64 g_user_rsp;
 
 /*
- * Called by the stubs in entry.S.  A handler of the test's own comes first; then the fix-up of G_TRY; an
- * exception that nobody waits for ends the guest.
+ * Called by the stubs in entry.S.  A handler of the test's own comes first; then the end of g_call_user(); then
+ * the fix-up of G_TRY; an exception that nobody waits for ends the guest.
  */
 GUEST void g_trap_entry(struct g_frame *frame)
 {
@@ -20,6 +21,13 @@ GUEST void g_trap_entry(struct g_frame *frame)
 
 	if (handler) {
 		handler(frame);
+		return;
+	}
+	if (frame->vector == 0x80 && (frame->cs & 3)) {
+		frame->rip = (u64)g_user_back;
+		frame->cs = 0x08;
+		frame->ss = 0x10;
+		frame->rsp = g_user_rsp;
 		return;
 	}
 	g_trap.vector = (s32)frame->vector;

@@ -39,14 +39,19 @@ extern const u8 g_idt_stubs[];		/* 256 entry points of 16 bytes */
 extern const u8 g_idt32_stubs[];
 
 void g_trap_entry(struct g_frame *frame);
+extern volatile u64 g_user_rsp;
+void g_call_user(void (*fn)(void), u64 flags);	/* runs fn at CPL 3 with these RFLAGS, on a stack of its own */
+void g_user_back(void);			/* internal: where int 80h from CPL 3 comes back to */
 void g_return(void);			/* where a guest function returns to */
 void g_fail(const char *text, u64 line, u64 a, u64 b);
 
-/* Runs one instruction; the value is the vector of the exception it raised, or -1. */
+/* Runs one instruction; the value is the vector of the exception it raised, or -1.
+ * After the text come the operands as in any asm statement, with their first colon.
+ */
 #define G_TRY(insn, ...)                                                        \
 	({                                                                      \
 		asm volatile("movl $-1, g_trap\n\tmovq $771f, g_fixup\n\t" insn \
-			     "\n771:\n\tmovq $0, g_fixup\n" : __VA_ARGS__);     \
+			     "\n771:\n\tmovq $0, g_fixup\n" __VA_ARGS__);       \
 		g_trap.vector;                                                  \
 	})
 

@@ -56,16 +56,20 @@ void complain_at(const char *file, int line, const char *fmt, ...) __attribute__
 
 #define FAIL(...) fail_at(__FILE__, __LINE__, __VA_ARGS__)
 
+/* The text of the condition goes in as an argument: it may hold a per cent sign. */
+#define FAIL_TEXT(how, cond, ...) FAIL_TEXT_(how, cond, "" __VA_ARGS__)
+#define FAIL_TEXT_(how, cond, fmt, ...) how(__FILE__, __LINE__, "%s: " fmt, cond, ##__VA_ARGS__)
+
 #define CHECK(cond, ...)                                       \
 	do {                                                   \
 		if (!(cond))                                   \
-			fail_at(__FILE__, __LINE__, #cond ": " __VA_ARGS__); \
+			FAIL_TEXT(fail_at, #cond, __VA_ARGS__);        \
 	} while (0)
 
 #define EXPECT(cond, ...)                                          \
 	do {                                                       \
 		if (!(cond))                                       \
-			complain_at(__FILE__, __LINE__, #cond ": " __VA_ARGS__); \
+			FAIL_TEXT(complain_at, #cond, __VA_ARGS__);        \
 	} while (0)
 
 #define CHECK_EQ(got, want, what)                                                                             \

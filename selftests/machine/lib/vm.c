@@ -157,8 +157,10 @@ struct vcpu *vcpu_new(struct vm *vm, int id)
 
 	memcpy(own, all, size);
 	e = cpuid_find(own, 1, 0);
-	if (e)
+	if (e) {
 		e->ebx = (e->ebx & 0xffffff) | (u32)id << 24;
+		e->ecx &= ~(1u << 5); /* no VMX in the guest, also where the device would nest */
+	}
 	for (u32 i = 0; i < own->nent; i++)
 		if (own->entries[i].function == 0xb || own->entries[i].function == 0x1f)
 			own->entries[i].edx = (u32)id;

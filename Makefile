@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# vtx: the module, the VMM, the machine they are tested in.  `make help` lists the targets.
+
+TOP := $(CURDIR)
+
+# The headers to build for: KDIR=, else the running kernel's, else the newest installed.
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(shell ls -d /usr/src/linux-headers-*-amd64 2>/dev/null | sort -rV | head -n 1))
+
+KERNELS := 6.1 6.12
+STAGE := build/machine
+SECONDS ?= 60
+BOOTS ?= 1
+
+.DEFAULT_GOAL := module
+
+help:
+	@echo 'make              build vtx.ko at the top folder (KDIR= names other kernel headers; W=1, C=1, V=1 as in the kernel)'
+	@echo 'make tools        build userspace-vmm/vtx'
+	@echo 'make run          from a bare Debian 12 to a shell in a Linux guest on vtx'
+	@echo 'make test         all tests: unit tests, then the machine tests on Linux 6.1 and a shorter set on 6.12'
+	@echo 'make unit         unit tests alone (seconds)'
+	@echo 'make fuzz         fuzzers, SECONDS=60 each'
+	@echo 'make bench        ticks per exit, vtx beside kvm_intel in the same boot'
+	@echo 'make lint         W=1, sparse, checkpatch, shellcheck'
+	@echo 'make clean        remove what was built'
+
+# ---------------------------------------------------------------- building
+
+module:
+	@test -n '$(KDIR)' || { echo 'no kernel headers found: install linux-headers-amd64 or give KDIR='; exit 1; }
+	$(MAKE) -C $(KDIR) M=$(TOP) modules
+
+tools:
+	@machine/packages build
+	$(MAKE) -C userspace-vmm
+
+# The module for one of the machine's kernels is built on a copy, so that two kernels and the user's own do not mix.
+$(KERNELS:%=stage-%): stage-%: tools
+	@machine/packages build run
+	@mkdir -p $(STAGE)/$*/selftests build/module/$*
+	@dir=$$(machine/headers $*) && echo "  vtx.ko for $$dir" && \
+	tar -c --exclude='*.o' --exclude='*.ko' --exclude='*.cmd' --exclude='*.mod*' Kbuild compat vmx ept exits emulate irqchip pv trace uapi | \
+		tar -x -C build/module/$* && \
+	$(MAKE) -s -C $$dir M=$(TOP)/build/module/$* modules
+	@cp build/module/$*/vtx.ko userspace-vmm/vtx $(STAGE)/$*/
+	$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
+	@cp -r build/selftests/machine/. $(STAGE)/$*/selftests/
+
+# ---------------------------------------------------------------- the two commands
+
+run: stage-6.1
+	@machine/guest
+
+test:
+	@selftests/run-all-tests
+
+# ---------------------------------------------------------------- the parts of `make test`, and more
+
+unit:
+	@machine/packages test
+	$(MAKE) -s -C selftests/unit check
+	$(MAKE) -s -C selftests/unit-vmm check
+
+fuzz:
+	@machine/packages test fuzz
+	$(MAKE) -s -C selftests/fuzz run SECONDS=$(SECONDS)
+
+bench: stage-6.1
+	machine/run --kernel 6.1 -- /vtx/selftests/bench-both
+
+lint:
+	@machine/packages lint
+	selftests/lint
+
+compile_commands.json:
+	$(KDIR)/scripts/clang-tools/gen_compile_commands.py -d . -o $@ .
+
+clean:
+	rm -rf build
+	$(MAKE) -s -C userspace-vmm clean
+	-test -n '$(KDIR)' && $(MAKE) -s -C $(KDIR) M=$(TOP) clean
+
+.PHONY: help module tools run test unit fuzz bench lint clean $(KERNELS:%=stage-%)

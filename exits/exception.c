@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exceptions of the guest that vtx intercepts: #DB and #AC, whose delivery can otherwise loop in microcode for ever
+ * (CVE-2015-5307, CVE-2015-8104). Each is handed to the guest as it came. NMIs and machine checks of the host share the exit reason;
+ * the run loop has passed them to the host's handlers before it asks here.
+ */
+#include <asm/debugreg.h>
+#include <asm/vmx.h>
+#include "exits/exits.h"
+#include "vmx/event.h"
+#include "vmx/regs.h"
+
+#define INTR_TYPE(info) ((info) & INTR_INFO_INTR_TYPE_MASK)
+#define UNBLOCK_NMI	BIT(12)
+#define SHADOW		(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
+#define PENDING_BS	BIT(14)
+#define DEBUG_BITS	(DR_TRAP_BITS | BIT(13) | BIT(14))	/* of the qualification, SDM vol. 3, table 28-1 */
+
+/*
+ * INT1 exits as an instruction, before it has moved RIP, but what it raises is a trap. RIP moves without the single-step trap
+ * of an ordinary skip: the #DB at hand takes precedence (SDM vol. 3, 6.9).
+ */
+static void step_over_int1(struct vtx_vcpu *vcpu)
+{
+	u64 rip = vtx_rip(vcpu) + vtx_insn_len(vcpu);
+	u32 state = vtx_interruptibility(vcpu);
+
+	vtx_set_rip(vcpu, vtx_in_64bit_code(vcpu) ? rip : (u32)rip);
+	if (state & SHADOW)
+		vtx_set_interruptibility(vcpu, state & ~SHADOW);
+}
+
+static int debug_exception(struct vtx_vcpu *vcpu, u32 info)
+{
+	u64 bits = vtx_qualification(vcpu) & DEBUG_BITS;
+
+	if (INTR_TYPE(info) == INTR_TYPE_PRIV_SW_EXCEPTION) {
+		step_over_int1(vcpu);
+	} else if ((vtx_rflags(vcpu) & X86_EFLAGS_TF) && (vtx_interruptibility(vcpu) & SHADOW)) {
+		/* The entry that injects it demands a pending single step in this state (SDM vol. 3, 27.3.1.5; XSA-308). */
+		vtx_vmwritel(GUEST_PENDING_DBG_EXCEPTIONS, vtx_vmreadl(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_BS);
+	}
+	vtx_inject_debug(vcpu, bits);
+	return VTX_EXIT_RESUME;
+}
+
+/* An exception the bitmap does not name. */
+static int unexpected_exception(struct vtx_vcpu *vcpu, u32 vector, u32 error)
+{
+	vcpu->run->exit_reason = KVM_EXIT_EXCEPTION;
+	vcpu->run->ex.exception = vector;
+	vcpu->run->ex.error_code = error;
+	return VTX_EXIT_USER;
+}
+
+int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu)
+{
+	u32 info = vtx_vmread32(VM_EXIT_INTR_INFO);
+	u32 vector = info & INTR_INFO_VECTOR_MASK, error = 0;
+
+	if (INTR_TYPE(info) == INTR_TYPE_NMI_INTR || vector == X86_TRAP_MC)
+		return VTX_EXIT_RESUME;
+
+	/* As with EPT violations: an IRET that faults is executed again (SDM vol. 3, 28.2.3; undefined for #DF). */
+	if ((info & UNBLOCK_NMI) && vector != X86_TRAP_DF &&
+	    !(vtx_vmread32(IDT_VECTORING_INFO_FIELD) & VECTORING_INFO_VALID_MASK))
+		vtx_set_nmi_blocked(vcpu, true);
+
+	if (info & INTR_INFO_DELIVER_CODE_MASK)
+		error = vtx_vmread32(VM_EXIT_INTR_ERROR_CODE);
+	switch (vector) {
+	case X86_TRAP_DB:
+		return debug_exception(vcpu, info);
+	case X86_TRAP_AC:
+		vtx_inject_exception_error(vcpu, X86_TRAP_AC, error);
+		return VTX_EXIT_RESUME;
+	default:
+		return unexpected_exception(vcpu, vector, error);
+	}
+}

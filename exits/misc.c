@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exits that need a line or two: idling, cache control, instructions that do not exist for a guest, windows, triple fault.
+ */
+#include <linux/sched.h>
+#include "ept/ept.h"
+#include "exits/exits.h"
+#include "vmx/event.h"
+#include "vmx/regs.h"
+#include "vmx/vm.h"
+
+/* A host interrupt. The run loop lets interrupts in right after the exit, which is all the host needs. */
+int vtx_fast_resume(struct vtx_vcpu *vcpu)
+{
+	return VTX_EXIT_RESUME;
+}
+
+/* A window that was asked for is open, or the TPR fell: vtx_events_before_entry() looks again at what waits. */
+int vtx_fast_window(struct vtx_vcpu *vcpu)
+{
+	set_bit(VTX_REQ_EVENT, &vcpu->requests);
+	return VTX_EXIT_RESUME;
+}
+
+/*
+ * INVD and WBINVD: guest memory is write-back and coherent, there is nothing to do. MONITOR and MWAIT: a MWAIT that wakes
+ * at once is allowed to; KVM as well lets them pass whether or not CPUID shows them.
+ */
+int vtx_fast_nop(struct vtx_vcpu *vcpu)
+{
+	vtx_skip_insn(vcpu);
+	return VTX_EXIT_RESUME;
+}
+
+/* VMX and its relatives are not for this guest, whatever the processor would say (SDM vol. 3, 31.1.2, CR4.VMXE clear). */
+int vtx_fast_ud(struct vtx_vcpu *vcpu)
+{
+	vtx_inject_ud(vcpu);
+	return VTX_EXIT_RESUME;
+}
+
+/* RDPMC: the guest has no performance counters. */
+int vtx_fast_gp(struct vtx_vcpu *vcpu)
+{
+	vtx_inject_gp(vcpu);
+	return VTX_EXIT_RESUME;
+}
+
+/* With a local APIC in the kernel the run loop blocks until an event comes; without, that is the program's business. */
+int vtx_exit_hlt(struct vtx_vcpu *vcpu)
+{
+	vtx_skip_insn(vcpu);
+	if (vcpu->apic) {
+		vcpu->mp_state = KVM_MP_STATE_HALTED;
+		return VTX_EXIT_RESUME;
+	}
+	vcpu->run->exit_reason = KVM_EXIT_HLT;
+	return VTX_EXIT_USER;
+}
+
+/* A guest that spins: whoever holds its lock may be waiting for this CPU. */
+int vtx_exit_pause(struct vtx_vcpu *vcpu)
+{
+	vtx_skip_insn(vcpu);
+	yield();
+	return VTX_EXIT_RESUME;
+}
+
+/* Not intercepted with EPT; where it is, one address is flushed by flushing all of them. */
+int vtx_exit_invlpg(struct vtx_vcpu *vcpu)
+{
+	vtx_vcpu_request(vcpu, VTX_REQ_TLB_FLUSH);
+	vtx_skip_insn(vcpu);
+	return VTX_EXIT_RESUME;
+}
+
+int vtx_exit_triple_fault(struct vtx_vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return VTX_EXIT_USER;
+}

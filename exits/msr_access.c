@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MSRs of a guest: what is behind each row of the policy table (exits/msr_policy.c), and their values after reset.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/msr-index.h>
+#include <asm/tsc.h>
+#include "exits/cpuid.h"
+#include "exits/exits.h"
+#include "exits/msr_policy.h"
+#include "irqchip/irqchip.h"
+#include "pv/clock.h"
+#include "vmx/host_msrs.h"
+#include "vmx/regs.h"
+#include "vmx/vcpu.h"
+
+#define PAT_RESET 0x0007040600070406ull		/* SDM vol. 3, 12.12.4 */
+#define MTRR_CAP (BIT_ULL(10) /* WC */ | BIT_ULL(8) /* fixed */ | 8 /* variable pairs */)
+#define UCODE_REV_RESET BIT_ULL(32)
+/* In IA32_MISC_ENABLE: no branch trace, no PEBS, and the guest cannot change that. */
+#define MISC_ENABLE_FIXED (MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL)
+#define APIC_BASE_ENABLE (MSR_IA32_APICBASE_ENABLE)
+
+/* ------------------------------------------------------------------ time */
+
+static void set_tsc_offset(struct vtx_vcpu *vcpu, u64 offset)
+{
+	vcpu->tsc_offset = offset;
+	vtx_vmwrite64(TSC_OFFSET, offset);
+	/* The paravirtual clock's page holds a guest TSC. */
+	vtx_vcpu_request(vcpu, VTX_REQ_CLOCK);
+}
+
+/* KVM_SET_MSRS: vCPUs that are written one after the other end up with one offset; see vtx_tsc_join(). */
+static void host_writes_tsc(struct vtx_vcpu *vcpu, u64 value)
+{
+	struct vtx_vm *vm = vcpu->vm;
+	u64 common = READ_ONCE(vm->tsc_offset), seen, offset;
+
+	for (;;) {
+		offset = vtx_tsc_join(value, rdtsc(), common, (u64)tsc_khz * 1000);
+		if (offset == common)
+			break;
+		seen = cmpxchg(&vm->tsc_offset, common, offset);
+		if (seen == common)
+			break;
+		common = seen;	/* another vCPU's write was first: does ours mean the same? */
+	}
+	set_tsc_offset(vcpu, offset);
+}
+
+/* The guest's write shows in IA32_TSC_ADJUST as well (SDM vol. 3, 18.17.3). */
+static void guest_writes_tsc(struct vtx_vcpu *vcpu, u64 value)
+{
+	u64 offset = value - rdtsc();
+
+	vcpu->tsc_adjust += offset - vcpu->tsc_offset;
+	set_tsc_offset(vcpu, offset);
+}
+
+static void write_tsc_adjust(struct vtx_vcpu *vcpu, u64 value, bool host)
+{
+	u64 delta = value - vcpu->tsc_adjust;
+
+	vcpu->tsc_adjust = value;
+	/* User space restores IA32_TSC by itself. */
+	if (!host)
+		set_tsc_offset(vcpu, vcpu->tsc_offset + delta);
+}
+
+/* ------------------------------------------------------------------ writes with rules of their own */
+
+static int write_apic_base(struct vtx_vcpu *vcpu, u64 value, bool host)
+{
+	u64 reserved = ~0ull << (vcpu->cpuid.maxphyaddr ?: 36) | 0x2ff | X2APIC_ENABLE;
+
+	if (vcpu->apic) {
+		if (vtx_apic_base_write(vcpu, value, host))
+			return 1;
+	} else {
+		/* The local APIC is in user space and so is x2APIC mode, which needs MSRs: not available. */
+		if (value & reserved)
+			return 1;
+		vcpu->apic_base = value;
+	}
+	vtx_cpuid_update(vcpu);
+	return 0;
+}
+
+static int write_misc_enable(struct vtx_vcpu *vcpu, u64 value, bool host)
+{
+	if (!host) {
+		if ((value ^ vcpu->msr_misc_enable) & MISC_ENABLE_FIXED)
+			return 1;
+		/* Performance monitoring available: read-only, writes are ignored. */
+		value &= ~(u64)MSR_IA32_MISC_ENABLE_EMON;
+		value |= vcpu->msr_misc_enable & MSR_IA32_MISC_ENABLE_EMON;
+	}
+	vcpu->msr_misc_enable = value;
+	return 0;
+}
+
+static int write_misc_features(struct vtx_vcpu *vcpu, u64 value)
+{
+	if (value && !(vcpu->msr_platform_info & MSR_PLATFORM_INFO_CPUID_FAULT))
+		return 1;
+	vcpu->msr_misc_features = value;
+	return 0;
+}
+
+static int write_platform_info(struct vtx_vcpu *vcpu, u64 value)
+{
+	if (vcpu->msr_misc_features && !(value & MSR_PLATFORM_INFO_CPUID_FAULT))
+		return 1;
+	vcpu->msr_platform_info = value;
+	return 0;
+}
+
+/* The host's facts, as far as they hold in a guest. */
+static u64 host_arch_capabilities(void)
+{
+	u64 value = 0;
+
+	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
+		rdmsrl(MSR_IA32_ARCH_CAPABILITIES, value);
+	return value & vtx_msr_rows[VTX_MSR_ARCH_CAPABILITIES].mask;
+}
+
+static int write_pred_cmd(u64 value, bool host)
+{
+	if (value && !host && boot_cpu_has(X86_FEATURE_IBPB))
+		wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+	return 0;
+}
+
+/* A non-canonical value is made canonical here, as KVM does: the processor refuses it in a guest-state field. */
+static unsigned long canonical(u64 value)
+{
+	return (s64)(value << 16) >> 16;
+}
+
+/* ------------------------------------------------------------------ the two directions */
+
+static int get_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 *data)
+{
+	u32 place = index - vtx_msr_rows[id].first;
+
+	switch (id) {
+	case VTX_MSR_TSC:
+		*data = rdtsc() + vcpu->tsc_offset;
+		return 0;
+	case VTX_MSR_KVM_WALL_CLOCK:
+	case VTX_MSR_KVM_WALL_CLOCK_NEW:
+		*data = READ_ONCE(vcpu->vm->clock.wall_clock_msr);
+		return 0;
+	case VTX_MSR_KVM_SYSTEM_TIME:
+	case VTX_MSR_KVM_SYSTEM_TIME_NEW:
+		*data = vcpu->pv_clock.system_time_msr;
+		return 0;
+	case VTX_MSR_PLATFORM_ID:
+	case VTX_MSR_EBL_CR_POWERON:
+	case VTX_MSR_DEBUGCTL:
+	case VTX_MSR_LAST_BRANCH:
+	case VTX_MSR_MCG_CAP:
+	case VTX_MSR_MC_BANK:
+		*data = 0;
+		return 0;
+	case VTX_MSR_APIC_BASE:
+		*data = vcpu->apic_base;
+		return 0;
+	case VTX_MSR_FEATURE_CONTROL:
+		*data = FEAT_CTL_LOCKED;
+		return 0;
+	case VTX_MSR_TSC_ADJUST:
+		*data = vcpu->tsc_adjust;
+		return 0;
+	case VTX_MSR_SPEC_CTRL:
+		*data = vcpu->msr_spec_ctrl;
+		return 0;
+	case VTX_MSR_UCODE_REV:
+		*data = vcpu->msr_ucode_rev;
+		return 0;
+	case VTX_MSR_PLATFORM_INFO:
+		*data = vcpu->msr_platform_info;
+		return 0;
+	case VTX_MSR_MTRR_CAP:
+		*data = MTRR_CAP;
+		return 0;
+	case VTX_MSR_ARCH_CAPABILITIES:
+		*data = vcpu->msr_arch_capabilities;
+		return 0;
+	case VTX_MSR_MISC_FEATURES:
+		*data = vcpu->msr_misc_features;
+		return 0;
+	case VTX_MSR_SYSENTER_CS:
+		*data = vtx_vmread32(GUEST_SYSENTER_CS);
+		return 0;
+	case VTX_MSR_SYSENTER_ESP:
+		*data = vtx_vmreadl(GUEST_SYSENTER_ESP);
+		return 0;
+	case VTX_MSR_SYSENTER_EIP:
+		*data = vtx_vmreadl(GUEST_SYSENTER_EIP);
+		return 0;
+	case VTX_MSR_MCG_STATUS:
+		*data = vcpu->mcg_status;
+		return 0;
+	case VTX_MSR_MCG_CTL:
+		*data = vcpu->mcg_ctl;
+		return 0;
+	case VTX_MSR_MISC_ENABLE:
+		*data = vcpu->msr_misc_enable;
+		return 0;
+	case VTX_MSR_MTRR_VAR:
+		*data = vcpu->mtrr_var[place];
+		return 0;
+	case VTX_MSR_MTRR_FIX64K:
+	case VTX_MSR_MTRR_FIX16K:
+	case VTX_MSR_MTRR_FIX4K:
+		*data = vcpu->mtrr_fixed[vtx_mtrr_fixed_slot(index)];
+		return 0;
+	case VTX_MSR_PAT:
+		*data = vtx_vmread64(GUEST_IA32_PAT);
+		return 0;
+	case VTX_MSR_MTRR_DEF_TYPE:
+		*data = vcpu->mtrr_def_type;
+		return 0;
+	case VTX_MSR_TSC_DEADLINE:
+		*data = vcpu->apic ? vtx_tsc_deadline_read(vcpu) : 0;
+		return 0;
+	case VTX_MSR_X2APIC:
+		return vcpu->apic ? vtx_x2apic_msr_read(vcpu, index, data) : 1;
+	case VTX_MSR_EFER:
+		*data = vcpu->efer;
+		return 0;
+	case VTX_MSR_CSTAR:
+		*data = vcpu->msr_cstar;
+		return 0;
+	case VTX_MSR_FS_BASE:
+		*data = vtx_vmreadl(GUEST_FS_BASE);
+		return 0;
+	case VTX_MSR_GS_BASE:
+		*data = vtx_vmreadl(GUEST_GS_BASE);
+		return 0;
+	case VTX_MSR_STAR:
+	case VTX_MSR_LSTAR:
+	case VTX_MSR_FMASK:
+	case VTX_MSR_KERNEL_GS_BASE:
+	case VTX_MSR_TSC_AUX:
+		return vtx_guest_msr_read(vcpu, index, data);
+	case VTX_MSR_PRED_CMD:
+	case VTX_MSR_UCODE_WRITE:
+	case VTX_MSR_NONE:
+	case VTX_NR_MSR_IDS:
+		break;
+	}
+	return 1;
+}
+
+static int set_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 data, bool host)
+{
+	u32 place = index - vtx_msr_rows[id].first;
+
+	switch (id) {
+	case VTX_MSR_TSC:
+		if (host)
+			host_writes_tsc(vcpu, data);
+		else
+			guest_writes_tsc(vcpu, data);
+		return 0;
+	case VTX_MSR_KVM_WALL_CLOCK:
+	case VTX_MSR_KVM_WALL_CLOCK_NEW:
+		if (vtx_pv_clock_set_wall_clock(vcpu, data))
+			return 1;
+		WRITE_ONCE(vcpu->vm->clock.wall_clock_msr, data);
+		return 0;
+	case VTX_MSR_KVM_SYSTEM_TIME:
+	case VTX_MSR_KVM_SYSTEM_TIME_NEW:
+		return vtx_pv_clock_set_system_time(vcpu, data);
+	case VTX_MSR_APIC_BASE:
+		return write_apic_base(vcpu, data, host);
+	case VTX_MSR_FEATURE_CONTROL:	/* can only be the value it has */
+		return data != FEAT_CTL_LOCKED;
+	case VTX_MSR_TSC_ADJUST:
+		write_tsc_adjust(vcpu, data, host);
+		return 0;
+	case VTX_MSR_SPEC_CTRL:
+		vcpu->msr_spec_ctrl = data;
+		return 0;
+	case VTX_MSR_PRED_CMD:
+		return write_pred_cmd(data, host);
+	case VTX_MSR_UCODE_REV:	/* the guest's write of 0 is a part of reading the revision (SDM vol. 3, 10.11.7.1) */
+		if (host)
+			vcpu->msr_ucode_rev = data;
+		return 0;
+	case VTX_MSR_PLATFORM_INFO:
+		return write_platform_info(vcpu, data);
+	case VTX_MSR_ARCH_CAPABILITIES:
+		if (data & ~host_arch_capabilities())
+			return 1;
+		vcpu->msr_arch_capabilities = data;
+		return 0;
+	case VTX_MSR_MISC_FEATURES:
+		return write_misc_features(vcpu, data);
+	case VTX_MSR_SYSENTER_CS:
+		vtx_vmwrite32(GUEST_SYSENTER_CS, data);
+		return 0;
+	case VTX_MSR_SYSENTER_ESP:
+		vtx_vmwritel(GUEST_SYSENTER_ESP, canonical(data));
+		return 0;
+	case VTX_MSR_SYSENTER_EIP:
+		vtx_vmwritel(GUEST_SYSENTER_EIP, canonical(data));
+		return 0;
+	case VTX_MSR_MCG_STATUS:
+		vcpu->mcg_status = data;
+		return 0;
+	case VTX_MSR_MCG_CTL:
+		vcpu->mcg_ctl = data;
+		return 0;
+	case VTX_MSR_MISC_ENABLE:
+		return write_misc_enable(vcpu, data, host);
+	case VTX_MSR_MTRR_VAR:
+		vcpu->mtrr_var[place] = data;
+		return 0;
+	case VTX_MSR_MTRR_FIX64K:
+	case VTX_MSR_MTRR_FIX16K:
+	case VTX_MSR_MTRR_FIX4K:
+		vcpu->mtrr_fixed[vtx_mtrr_fixed_slot(index)] = data;
+		return 0;
+	case VTX_MSR_PAT:
+		vtx_vmwrite64(GUEST_IA32_PAT, data);
+		return 0;
+	case VTX_MSR_MTRR_DEF_TYPE:
+		vcpu->mtrr_def_type = data;
+		return 0;
+	case VTX_MSR_TSC_DEADLINE:
+		if (vcpu->apic)
+			vtx_tsc_deadline_write(vcpu, data);
+		return 0;
+	case VTX_MSR_X2APIC:
+		return vcpu->apic ? vtx_x2apic_msr_write(vcpu, index, data) : 1;
+	case VTX_MSR_EFER:
+		return vtx_set_efer(vcpu, data, host);
+	case VTX_MSR_CSTAR:
+		vcpu->msr_cstar = data;
+		return 0;
+	case VTX_MSR_FS_BASE:
+		vtx_vmwritel(GUEST_FS_BASE, data);
+		return 0;
+	case VTX_MSR_GS_BASE:
+		vtx_vmwritel(GUEST_GS_BASE, data);
+		return 0;
+	case VTX_MSR_STAR:
+	case VTX_MSR_LSTAR:
+	case VTX_MSR_FMASK:
+	case VTX_MSR_KERNEL_GS_BASE:
+	case VTX_MSR_TSC_AUX:
+		return vtx_guest_msr_write(vcpu, index, data);
+	case VTX_MSR_DEBUGCTL:		/* LBR and BTF: dropped */
+	case VTX_MSR_UCODE_WRITE:	/* microcode: dropped */
+	case VTX_MSR_MC_BANK:		/* banks that do not exist: dropped, see the policy */
+		return 0;
+	case VTX_MSR_PLATFORM_ID:
+	case VTX_MSR_EBL_CR_POWERON:
+	case VTX_MSR_MTRR_CAP:
+	case VTX_MSR_MCG_CAP:
+	case VTX_MSR_LAST_BRANCH:
+	case VTX_MSR_NONE:
+	case VTX_NR_MSR_IDS:
+		break;
+	}
+	return 1;
+}
+
+/* TSC_AUX exists where the processor has it, whatever the vCPU's CPUID says. */
+static bool backed(enum vtx_msr_id id, const struct vtx_cpuid *host)
+{
+	return id != VTX_MSR_TSC_AUX || vtx_cpuid_has(host, VTX_F_RDTSCP) || vtx_cpuid_has(host, VTX_F_RDPID);
+}
+
+int vtx_msr_get(struct vtx_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	enum vtx_msr_id id = vtx_msr_find(index);
+
+	if (!vtx_msr_readable(id, &vcpu->cpuid, host))
+		return 1;
+	if (host && !backed(id, vtx_cpuid_host()))
+		return 1;
+	return get_value(vcpu, id, index, data);
+}
+
+int vtx_msr_set(struct vtx_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	const struct vtx_cpuid *limits = host ? vtx_cpuid_host() : &vcpu->cpuid;
+	enum vtx_msr_id id = vtx_msr_find(index);
+
+	if (!vtx_msr_writable(id, &vcpu->cpuid, host) || !vtx_msr_value_ok(id, index, data, &vcpu->cpuid, limits))
+		return 1;
+	if (host && !backed(id, limits))
+		return 1;
+	return set_value(vcpu, id, index, data, host);
+}
+
+/* ------------------------------------------------------------------ lists, features */
+
+u32 vtx_msr_index_list(u32 *out, u32 n)
+{
+	return vtx_msr_list(vtx_cpuid_host(), VTX_MSR_LISTED, out, n);
+}
+
+u32 vtx_msr_feature_list(u32 *out, u32 n)
+{
+	return vtx_msr_list(vtx_cpuid_host(), VTX_MSR_FEATURE, out, n);
+}
+
+int vtx_msr_feature_get(u32 index, u64 *data)
+{
+	*data = 0;
+	switch (vtx_msr_find(index)) {
+	case VTX_MSR_ARCH_CAPABILITIES:
+		*data = host_arch_capabilities();
+		return 0;
+	case VTX_MSR_UCODE_REV:
+		rdmsrl_safe(MSR_IA32_UCODE_REV, data);
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+/* ------------------------------------------------------------------ a new or reset vCPU */
+
+void vtx_msr_bitmap_init(struct vtx_vcpu *vcpu)
+{
+	vtx_msr_bitmap_fill(vcpu->msr_bitmap);
+}
+
+/*
+ * vtx_msrs_reset() - values after RESET, or INIT, which leaves most as they are (SDM vol. 3, table 10-1)
+ * vCPU loaded. Those that vmx/ owns (EFER, segment bases, SPEC_CTRL, DEBUGCTL) are its caller's.
+ */
+void vtx_msrs_reset(struct vtx_vcpu *vcpu, bool init)
+{
+	if (init)
+		return;
+	vtx_guest_msr_write(vcpu, MSR_STAR, 0);
+	vtx_guest_msr_write(vcpu, MSR_LSTAR, 0);
+	vtx_guest_msr_write(vcpu, MSR_SYSCALL_MASK, 0);
+	vtx_guest_msr_write(vcpu, MSR_KERNEL_GS_BASE, 0);
+	vtx_guest_msr_write(vcpu, MSR_TSC_AUX, 0);
+	vcpu->msr_cstar = 0;
+	vtx_vmwrite32(GUEST_SYSENTER_CS, 0);
+	vtx_vmwritel(GUEST_SYSENTER_ESP, 0);
+	vtx_vmwritel(GUEST_SYSENTER_EIP, 0);
+	vtx_vmwrite64(GUEST_IA32_PAT, PAT_RESET);
+
+	vcpu->msr_misc_enable = MISC_ENABLE_FIXED | MSR_IA32_MISC_ENABLE_FAST_STRING;
+	vcpu->msr_misc_features = 0;
+	vcpu->msr_platform_info = MSR_PLATFORM_INFO_CPUID_FAULT;
+	vcpu->msr_arch_capabilities = host_arch_capabilities();
+	vcpu->msr_ucode_rev = UCODE_REV_RESET;
+	vcpu->mcg_status = 0;
+	vcpu->mcg_ctl = 0;
+	memset(vcpu->mtrr_fixed, 0, sizeof(vcpu->mtrr_fixed));
+	memset(vcpu->mtrr_var, 0, sizeof(vcpu->mtrr_var));
+	vcpu->mtrr_def_type = 0;
+
+	vcpu->tsc_adjust = 0;
+	vtx_vmwrite64(TSC_OFFSET, vcpu->tsc_offset);
+	vcpu->pv_clock.system_time_msr = 0;
+	/* With an APIC in the kernel, that one's reset sets it. */
+	if (!vcpu->apic)
+		vcpu->apic_base = APIC_DEFAULT_PHYS_BASE | APIC_BASE_ENABLE |
+				  (vcpu->id == vcpu->vm->boot_cpu_id ? MSR_IA32_APICBASE_BSP : 0);
+}

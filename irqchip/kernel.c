@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The set of in-kernel interrupt controllers of a VM: creation, PIC and IOAPIC behind their locks, their ports and MMIO,
+ * KVM_GET_IRQCHIP and KVM_SET_IRQCHIP.
+ *
+ * ioapic_lock and pic_lock are raw and taken with interrupts off, as irqfds and timers deliver from atomic context; the
+ * order is in kernel.h.  What an operation ended (EOI) is collected under the lock and told to PIT and irqfds after it.
+ */
+#include <linux/slab.h>
+#include "irqchip/kernel.h"
+
+/* ---------------------------------------------------------------- PIC */
+
+/*
+ * Makes vCPUs look at the PIC's output after it rose. The output is stored first (under pic_lock), then the hint (a locked
+ * operation), then the request: a vCPU that sees none of the latter two has not yet looked, and will see the output.
+ */
+static void pic_notify(struct vtx_vm *vm)
+{
+	struct vtx_vcpu *vcpu;
+	int i;
+
+	vtx_for_each_vcpu(i, vcpu, vm) {
+		struct vtx_lapic_kernel *k = vcpu->apic;
+
+		if (!k)
+			continue;
+		vtx_lapic_set_hint(&k->lapic, VTX_LAPIC_HINT_EXTINT);
+		if (vtx_lapic_takes_extint(&k->lapic))
+			vtx_vcpu_request_kick(vcpu, VTX_REQ_EVENT);
+	}
+}
+
+/* Ends a section under pic_lock, and does what its outcome asks for. */
+static void pic_unlock(struct vtx_vm *vm, unsigned long flags)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	bool output = vtx_pic_output(&chip->pic), rises = output && !chip->pic_output;
+	u16 ended = vtx_pic_take_ended(&chip->pic);
+
+	WRITE_ONCE(chip->pic_output, output);
+	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	if (rises)
+		pic_notify(vm);
+	if (ended & 1)
+		vtx_pit_ended(vm);
+	if (ended)
+		vtx_irqfd_ended(vm, ended, 0);
+}
+
+int vtx_pic_line(struct vtx_vm *vm, unsigned int line, unsigned int source, bool level)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	unsigned long flags;
+	int ret;
+
+	raw_spin_lock_irqsave(&chip->pic_lock, flags);
+	ret = vtx_pic_set_line(&chip->pic, line, source, level);
+	pic_unlock(vm, flags);
+	return ret;
+}
+
+int vtx_pic_inta(struct vtx_vm *vm)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	unsigned long flags;
+	int vector = -1;
+
+	raw_spin_lock_irqsave(&chip->pic_lock, flags);
+	if (vtx_pic_output(&chip->pic)) /* else another vCPU was faster, or the guest masked it */
+		vector = vtx_pic_ack(&chip->pic);
+	pic_unlock(vm, flags);
+	return vector;
+}
+
+static bool is_pic_port(u64 port)
+{
+	return port == 0x20 || port == 0x21 || port == 0xa0 || port == 0xa1 || port == 0x4d0 || port == 0x4d1;
+}
+
+static void pic_port_write(struct vtx_vm *vm, u64 addr, unsigned int len, const u8 *data)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	unsigned long flags;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&chip->pic_lock, flags);
+	for (i = 0; i < len; i++)
+		if (is_pic_port(addr + i))
+			vtx_pic_write(&chip->pic, addr + i, data[i]);
+	pic_unlock(vm, flags);
+}
+
+static void pic_port_read(struct vtx_vm *vm, u64 addr, unsigned int len, u8 *data)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	unsigned long flags;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&chip->pic_lock, flags);
+	for (i = 0; i < len; i++)
+		if (is_pic_port(addr + i))
+			data[i] = vtx_pic_read(&chip->pic, addr + i);
+	pic_unlock(vm, flags);
+}
+
+static const struct vtx_bus_ops pic_ops = { .read = pic_port_read, .write = pic_port_write };
+
+/* ---------------------------------------------------------------- IOAPIC */
+
+static int ioapic_send(struct vtx_vm *vm, unsigned int pin, const struct vtx_apic_msg *msg)
+{
+	int ret = vtx_apic_deliver(vm, NULL, msg);
+
+	if (ret >= 0)
+		vtx_ioapic_sent(&vm->irqchip->ioapic, pin);
+	return ret;
+}
+
+static void ioapic_fire(struct vtx_vm *vm, unsigned int pin)
+{
+	struct vtx_apic_msg msg;
+
+	if (vtx_ioapic_fire(&vm->irqchip->ioapic, pin, &msg))
+		ioapic_send(vm, pin, &msg);
+}
+
+/* Which vectors' EOIs does the PIT want? Entries or routes changed; ioapic_lock held. */
+static void ioapic_rewatch(struct vtx_irqchip *chip)
+{
+	u32 vectors[8];
+	int i;
+
+	vtx_ioapic_vectors(&chip->ioapic, chip->pit_pins, vectors);
+	for (i = 0; i < 8; i++)
+		WRITE_ONCE(chip->watched[i], vectors[i]);
+}
+
+void vtx_ioapic_watch(struct vtx_vm *vm, u32 pit_pins)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
+	chip->pit_pins = pit_pins;
+	ioapic_rewatch(chip);
+	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
+}
+
+int vtx_ioapic_line(struct vtx_vm *vm, unsigned int pin, unsigned int source, bool level)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	struct vtx_apic_msg msg;
+	unsigned long flags;
+	bool send;
+	int ret;
+
+	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
+	ret = vtx_ioapic_set_line(&chip->ioapic, pin, source, level, &msg, &send);
+	if (send)
+		ret = ioapic_send(vm, pin, &msg);
+	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
+	return ret;
+}
+
+/*
+ * EOI broadcast. Resamplers are told between clearing Remote IRR and looking at the level again, so that a device that is
+ * done has lowered its line; one that is not raises it and thereby sends the next interrupt itself. No recursion: raising a
+ * line never leads back to an EOI.
+ */
+void vtx_ioapic_broadcast_eoi(struct vtx_vm *vm, u8 vector)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	unsigned long flags;
+	unsigned int pin;
+	u32 pins;
+	bool pit;
+
+	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
+	pins = vtx_ioapic_eoi(&chip->ioapic, vector);
+	pit = pins & chip->pit_pins;
+	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
+	if (!pins)
+		return;
+
+	if (pit)
+		vtx_pit_ended(vm);
+	vtx_irqfd_ended(vm, 0, pins);
+
+	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
+	for (pin = 0; pin < VTX_IOAPIC_PINS; pin++)
+		if (pins & (1u << pin))
+			ioapic_fire(vm, pin);
+	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
+}
+
+static void ioapic_mmio_write(struct vtx_vm *vm, u64 addr, unsigned int len, const u8 *data)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	unsigned long flags;
+	unsigned int pin;
+	u64 value = 0;
+
+	memcpy(&value, data, min(len, 8u));
+	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
+	pin = vtx_ioapic_write(&chip->ioapic, addr - VTX_IOAPIC_BASE, len, value);
+	if (pin != VTX_IOAPIC_NO_PIN) {
+		ioapic_rewatch(chip);
+		ioapic_fire(vm, pin);
+	}
+	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
+}
+
+static void ioapic_mmio_read(struct vtx_vm *vm, u64 addr, unsigned int len, u8 *data)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	unsigned long flags;
+	u64 value;
+
+	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
+	value = vtx_ioapic_read(&chip->ioapic, addr - VTX_IOAPIC_BASE, len);
+	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
+	memcpy(data, &value, min(len, 8u));
+}
+
+static const struct vtx_bus_ops ioapic_ops = { .read = ioapic_mmio_read, .write = ioapic_mmio_write };
+
+/* ---------------------------------------------------------------- KVM_GET_IRQCHIP, KVM_SET_IRQCHIP */
+
+int vtx_get_irqchip(struct vtx_vm *vm, struct kvm_irqchip *arg)
+{
+	struct vtx_irqchip *chip;
+	unsigned long flags;
+
+	if (!vtx_has_full_irqchip(vm))
+		return -ENXIO;
+	chip = vm->irqchip;
+	switch (arg->chip_id) {
+	case KVM_IRQCHIP_PIC_MASTER:
+	case KVM_IRQCHIP_PIC_SLAVE:
+		raw_spin_lock_irqsave(&chip->pic_lock, flags);
+		vtx_pic_get_state(&chip->pic, arg->chip_id, &arg->chip.pic);
+		raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+		return 0;
+	case KVM_IRQCHIP_IOAPIC:
+		raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
+		vtx_ioapic_get_state(&chip->ioapic, &arg->chip.ioapic);
+		raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static void set_ioapic(struct vtx_vm *vm, const struct kvm_ioapic_state *state)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	unsigned long flags;
+	unsigned int pin;
+
+	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
+	vtx_ioapic_set_state(&chip->ioapic, state);
+	ioapic_rewatch(chip);
+	for (pin = 0; pin < VTX_IOAPIC_PINS; pin++)
+		ioapic_fire(vm, pin);
+	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
+}
+
+int vtx_set_irqchip(struct vtx_vm *vm, const struct kvm_irqchip *arg)
+{
+	struct vtx_irqchip *chip;
+	unsigned long flags;
+
+	if (!vtx_has_full_irqchip(vm))
+		return -ENXIO;
+	chip = vm->irqchip;
+	switch (arg->chip_id) {
+	case KVM_IRQCHIP_PIC_MASTER:
+	case KVM_IRQCHIP_PIC_SLAVE:
+		raw_spin_lock_irqsave(&chip->pic_lock, flags);
+		vtx_pic_set_state(&chip->pic, arg->chip_id, &arg->chip.pic);
+		pic_unlock(vm, flags);
+		return 0;
+	case KVM_IRQCHIP_IOAPIC:
+		set_ioapic(vm, &arg->chip.ioapic);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* ---------------------------------------------------------------- life */
+
+static int create(struct vtx_vm *vm, enum vtx_irqchip_mode mode, u32 split_pins)
+{
+	static const struct vtx_bus_device devices[] = {
+		{ VTX_BUS_PIO, 2, 0x20, &pic_ops },
+		{ VTX_BUS_PIO, 2, 0xa0, &pic_ops },
+		{ VTX_BUS_PIO, 2, 0x4d0, &pic_ops },
+		{ VTX_BUS_MMIO, VTX_IOAPIC_SIZE, VTX_IOAPIC_BASE, &ioapic_ops },
+	};
+	bool chips = mode == VTX_IRQCHIP_KERNEL;
+	struct vtx_irqchip *chip;
+	int ret;
+
+	if (vm->irqchip_mode != VTX_IRQCHIP_NONE)
+		return -EEXIST;
+	if (vtx_vm_num_vcpus(vm))
+		return -EINVAL;
+	chip = kzalloc(sizeof(*chip), GFP_KERNEL_ACCOUNT);
+	if (!chip)
+		return -ENOMEM;
+	raw_spin_lock_init(&chip->pic_lock);
+	raw_spin_lock_init(&chip->ioapic_lock);
+	INIT_LIST_HEAD(&chip->resamplers);
+	vtx_pic_reset(&chip->pic);
+	vtx_ioapic_reset(&chip->ioapic);
+	chip->split_pins = split_pins;
+
+	ret = vtx_irqfd_init();
+	if (ret)
+		goto free;
+	vm->irqchip = chip;
+	ret = vtx_routing_init(vm, chips);
+	if (ret)
+		goto irqfd;
+	if (chips)
+		ret = vtx_bus_add_devices(vm, devices, ARRAY_SIZE(devices));
+	if (ret)
+		goto routing;
+	smp_store_release(&vm->irqchip_mode, mode);
+	return 0;
+
+routing:
+	vtx_routing_destroy(vm);
+irqfd:
+	vm->irqchip = NULL;
+	vtx_irqfd_exit();
+free:
+	kfree(chip);
+	return ret;
+}
+
+int vtx_irqchip_create(struct vtx_vm *vm)
+{
+	return create(vm, VTX_IRQCHIP_KERNEL, 0);
+}
+
+int vtx_irqchip_create_split(struct vtx_vm *vm, u64 pins)
+{
+	if (pins > VTX_MAX_IRQ_ROUTES)
+		return -EINVAL;
+	return create(vm, VTX_IRQCHIP_SPLIT, pins);
+}
+
+void vtx_irqchip_destroy(struct vtx_vm *vm)
+{
+	vtx_irqchip_release_fds(vm);
+	if (vm->irqchip) {
+		vtx_pit_destroy(vm);
+		vtx_irqfd_exit();
+	}
+	vtx_ioeventfd_destroy(vm);
+	vtx_bus_destroy(vm);
+	vtx_routing_destroy(vm);
+	kfree(vm->irqchip);
+	vm->irqchip = NULL;
+}

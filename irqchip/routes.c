@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * GSI routes: the checks of KVM_SET_GSI_ROUTING and a table with direct lookup by GSI.
+ */
+#include "compat/pure.h"
+#include "irqchip/ioapic.h"
+#include "irqchip/pic.h"
+#include "irqchip/routes.h"
+
+void vtx_routes_default(struct kvm_irq_routing_entry *out)
+{
+	unsigned int pin, n = 0;
+
+	memset(out, 0, VTX_ROUTES_DEFAULT * sizeof(*out));
+	for (pin = 0; pin < VTX_IOAPIC_PINS; pin++) {
+		if (pin < VTX_PIC_LINES) {
+			out[n].gsi = pin;
+			out[n].type = KVM_IRQ_ROUTING_IRQCHIP;
+			out[n].u.irqchip.irqchip = pin < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE;
+			out[n++].u.irqchip.pin = pin & 7;
+		}
+		out[n].gsi = pin;
+		out[n].type = KVM_IRQ_ROUTING_IRQCHIP;
+		out[n].u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC;
+		out[n++].u.irqchip.pin = pin;
+	}
+}
+
+static bool chip_pin_exists(const struct kvm_irq_routing_irqchip *chip)
+{
+	switch (chip->irqchip) {
+	case KVM_IRQCHIP_PIC_MASTER:
+	case KVM_IRQCHIP_PIC_SLAVE:
+		return chip->pin < 8;
+	case KVM_IRQCHIP_IOAPIC:
+		return chip->pin < VTX_IOAPIC_PINS;
+	default:
+		return false;
+	}
+}
+
+int vtx_routes_check(const struct kvm_irq_routing_entry *entries, u32 nr, const struct vtx_routes_limits *limits)
+{
+	u32 i, gsis = 0;
+
+	if (nr > limits->max_routes)
+		return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		const struct kvm_irq_routing_entry *e = &entries[i];
+
+		if (e->gsi >= limits->max_routes || e->flags)
+			return -EINVAL;
+		switch (e->type) {
+		case KVM_IRQ_ROUTING_IRQCHIP:
+			if (!limits->chips || !chip_pin_exists(&e->u.irqchip))
+				return -EINVAL;
+			break;
+		case KVM_IRQ_ROUTING_MSI:
+			if (limits->wide_ids && (e->u.msi.address_hi & 0xff))
+				return -EINVAL;
+			break;
+		default:
+			return -EINVAL;
+		}
+		gsis = max(gsis, (u32)(e->gsi + 1));
+	}
+	return gsis;
+}
+
+static void convert(struct vtx_route *route, const struct kvm_irq_routing_entry *e)
+{
+	*route = (struct vtx_route){ 0 };
+	if (e->type == KVM_IRQ_ROUTING_MSI) {
+		route->kind = VTX_ROUTE_MSI;
+		route->address_lo = e->u.msi.address_lo;
+		route->address_hi = e->u.msi.address_hi;
+		route->data = e->u.msi.data;
+	} else if (e->u.irqchip.irqchip == KVM_IRQCHIP_IOAPIC) {
+		route->kind = VTX_ROUTE_IOAPIC;
+		route->pin = e->u.irqchip.pin;
+	} else {
+		route->kind = VTX_ROUTE_PIC;
+		route->pin = e->u.irqchip.pin + (e->u.irqchip.irqchip == KVM_IRQCHIP_PIC_SLAVE ? 8 : 0);
+	}
+}
+
+static unsigned int chip_of(const struct vtx_route *route)
+{
+	return route->kind == VTX_ROUTE_PIC ? route->pin / 8 : KVM_IRQCHIP_IOAPIC;
+}
+
+/* KVM: an MSI has its GSI for itself, and a chip appears once per GSI. */
+static bool may_share(const struct vtx_route *a, const struct vtx_route *b)
+{
+	return a->kind != VTX_ROUTE_MSI && b->kind != VTX_ROUTE_MSI && chip_of(a) != chip_of(b);
+}
+
+int vtx_routes_build(struct vtx_route_table *table, const struct kvm_irq_routing_entry *entries, u32 nr)
+{
+	u32 gsi, i, *first = table->first;
+
+	/* A counting sort: first[gsi] counts the routes of gsi, then becomes the position of its first one. */
+	for (gsi = 0; gsi <= table->nr_gsis; gsi++)
+		first[gsi] = 0;
+	for (i = 0; i < nr; i++) {
+		gsi = entries[i].gsi;
+		if (++first[gsi] > VTX_ROUTES_PER_GSI)
+			return -EINVAL;
+	}
+	for (gsi = 0, i = 0; gsi <= table->nr_gsis; gsi++) {
+		u32 n = first[gsi];
+
+		first[gsi] = i;
+		i += n;
+	}
+	/* Unused slots are recognised by kind 0xff while filling. */
+	for (i = 0; i < nr; i++)
+		table->routes[i].kind = 0xff;
+	for (i = 0; i < nr; i++) {
+		struct vtx_route *slot = &table->routes[first[entries[i].gsi]], new;
+
+		convert(&new, &entries[i]);
+		for (; slot->kind != 0xff; slot++)
+			if (!may_share(slot, &new))
+				return -EINVAL;
+		*slot = new;
+	}
+	table->nr_routes = nr;
+	return 0;
+}
+
+bool vtx_routes_has_pin(const struct vtx_route_table *table, u32 gsi, enum vtx_route_kind kind, unsigned int pin)
+{
+	const struct vtx_route *routes = NULL;
+	unsigned int n = vtx_routes_of(table, gsi, &routes), i;
+
+	for (i = 0; i < n; i++)
+		if (routes[i].kind == kind && routes[i].pin == pin)
+			return true;
+	return false;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From a GSI or an MSI to interrupt controllers: the VM's routing table, KVM_SET_GSI_ROUTING, KVM_IRQ_LINE, KVM_SIGNAL_MSI.
+ *
+ * The table is immutable, replaced under vm->irq_lock and read under plain RCU rather than vm->srcu: readers never sleep (they
+ * may be an eventfd wake-up with interrupts off), and an RCU reader costs nothing.  When KVM_SET_GSI_ROUTING returns no interrupt
+ * goes by the old table any more.
+ */
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include "irqchip/kernel.h"
+
+/* Destinations are 8 bits wide and 0xff is everybody: KVM_CAP_X2APIC_API is not offered, as vCPU ids end at 254. */
+#define WIDE_IDS false
+#define BROADCAST_FF true
+
+static int send_msi(struct vtx_vm *vm, u32 address_lo, u32 address_hi, u32 data)
+{
+	struct vtx_apic_msg msg;
+
+	vtx_apic_msg_from_msi(&msg, address_lo, address_hi, data, WIDE_IDS, BROADCAST_FF);
+	return vtx_apic_deliver(vm, NULL, &msg);
+}
+
+static int follow(struct vtx_vm *vm, const struct vtx_route *route, unsigned int source, int level)
+{
+	switch (route->kind) {
+	case VTX_ROUTE_PIC:
+		return vtx_pic_line(vm, route->pin, source, level);
+	case VTX_ROUTE_IOAPIC:
+		return vtx_ioapic_line(vm, route->pin, source, level);
+	default:
+		return level ? send_msi(vm, route->address_lo, route->address_hi, route->data) : -1;
+	}
+}
+
+int vtx_set_irq(struct vtx_vm *vm, unsigned int source, u32 gsi, int level)
+{
+	const struct vtx_routing *routing;
+	const struct vtx_route *routes;
+	unsigned int nr = 0, i;
+	int ret = -1, r;
+
+	rcu_read_lock();
+	routing = rcu_dereference(vm->routing);
+	if (routing)
+		nr = vtx_routes_of(&routing->table, gsi, &routes);
+	for (i = 0; i < nr; i++) {
+		r = follow(vm, &routes[i], source, level);
+		if (r >= 0)
+			ret = r + max(ret, 0);
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+/* ---------------------------------------------------------------- the table */
+
+static struct vtx_routing *build(const struct kvm_irq_routing_entry *entries, u32 nr, bool chips)
+{
+	const struct vtx_routes_limits limits = {
+		.max_routes = VTX_MAX_IRQ_ROUTES, .chips = chips, .wide_ids = WIDE_IDS,
+	};
+	struct vtx_routing *new;
+	size_t first_bytes;
+	int gsis, ret;
+
+	gsis = vtx_routes_check(entries, nr, &limits);
+	if (gsis < 0)
+		return ERR_PTR(gsis);
+	first_bytes = ALIGN((gsis + 1) * sizeof(u32), sizeof(u64));
+	new = kvzalloc(sizeof(*new) + first_bytes + nr * sizeof(struct vtx_route), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return ERR_PTR(-ENOMEM);
+	new->table.nr_gsis = gsis;
+	new->table.first = new->memory;
+	new->table.routes = (struct vtx_route *)((u8 *)new->memory + first_bytes);
+	ret = vtx_routes_build(&new->table, entries, nr);
+	if (ret) {
+		kvfree(new);
+		return ERR_PTR(ret);
+	}
+	return new;
+}
+
+/* The IOAPIC pins of GSI 0: those of the PIT. */
+static u32 pit_pins(const struct vtx_route_table *table)
+{
+	unsigned int pin;
+	u32 pins = 0;
+
+	for (pin = 0; pin < VTX_IOAPIC_PINS; pin++)
+		if (vtx_routes_has_pin(table, 0, VTX_ROUTE_IOAPIC, pin))
+			pins |= 1u << pin;
+	return pins;
+}
+
+int vtx_set_gsi_routing(struct vtx_vm *vm, const struct kvm_irq_routing_entry *entries, u32 nr, u32 flags)
+{
+	struct vtx_routing *new, *old;
+
+	if (!vtx_has_lapic(vm) || flags)
+		return -EINVAL;
+	new = build(entries, nr, vtx_has_full_irqchip(vm));
+	if (IS_ERR(new))
+		return PTR_ERR(new);
+	mutex_lock(&vm->irq_lock);
+	old = rcu_replace_pointer(vm->routing, new, lockdep_is_held(&vm->irq_lock));
+	vtx_ioapic_watch(vm, pit_pins(&new->table));
+	mutex_unlock(&vm->irq_lock);
+	synchronize_rcu_expedited();
+	kvfree(old);
+	return 0;
+}
+
+int vtx_routing_init(struct vtx_vm *vm, bool chips)
+{
+	struct kvm_irq_routing_entry *entries;
+	struct vtx_routing *new;
+	u32 nr = chips ? VTX_ROUTES_DEFAULT : 0;
+
+	entries = kcalloc(VTX_ROUTES_DEFAULT, sizeof(*entries), GFP_KERNEL_ACCOUNT);
+	if (!entries)
+		return -ENOMEM;
+	vtx_routes_default(entries);
+	new = build(entries, nr, chips);
+	kfree(entries);
+	if (IS_ERR(new))
+		return PTR_ERR(new);
+	vtx_ioapic_watch(vm, pit_pins(&new->table));
+	rcu_assign_pointer(vm->routing, new);
+	return 0;
+}
+
+void vtx_routing_destroy(struct vtx_vm *vm)
+{
+	kvfree(rcu_dereference_protected(vm->routing, true)); /* nobody can deliver any more */
+	RCU_INIT_POINTER(vm->routing, NULL);
+}
+
+/* ---------------------------------------------------------------- ioctls */
+
+int vtx_irq_line(struct vtx_vm *vm, struct kvm_irq_level *irq)
+{
+	if (!vtx_has_lapic(vm))
+		return -ENXIO;
+	irq->status = vtx_set_irq(vm, VTX_IRQ_SOURCE_USER, irq->irq, !!irq->level);
+	return 0;
+}
+
+int vtx_signal_msi(struct vtx_vm *vm, const struct kvm_msi *msi)
+{
+	if (!vtx_has_lapic(vm) || msi->flags)
+		return -EINVAL;
+	return send_msi(vm, msi->address_lo, msi->address_hi, msi->data);
+}

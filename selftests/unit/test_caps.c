@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The capability decision: every requirement, taken away one at a time, is named; every option can be switched off.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include "vmx/caps.h"
+
+/* Values read on the Skylake-X model of the test machine. */
+static const struct vtx_msr_values good = {
+	.cpuid_vmx = true,
+	.feature_control = 5,
+	.basic = 0x00d810000000002bULL | (1ULL << 55),
+	.pin = 0x000000ff00000016ULL,
+	.proc = 0xfff9fffe04006172ULL,
+	.proc2 = 0x0237ffff00000000ULL,
+	.exit = 0x007fffff00036dfbULL,
+	.entry = 0x0000ffff000011fbULL,
+	.cr0_fixed0 = 0x80000021,
+	.cr0_fixed1 = 0xffffffff,
+	.cr4_fixed0 = 0x2000,
+	.cr4_fixed1 = 0x3767ff,
+	.ept_vpid = 0x00000f0106734141ULL,
+};
+
+static const struct vtx_wishes all = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true };
+
+static void assert_names(const struct vtx_msr_values *m, const char *words)
+{
+	struct vtx_caps caps;
+	const char *missing = vtx_caps_decide(m, &all, &caps);
+
+	assert_non_null(missing);
+	if (!strstr(missing, words))
+		fail_msg("'%s' does not name '%s'", missing, words);
+}
+
+static void test_accepts_skylake(void **state)
+{
+	struct vtx_caps caps;
+
+	assert_null(vtx_caps_decide(&good, &all, &caps));
+	assert_int_equal(caps.vmcs_revision, 0x2b);
+	assert_true(caps.vpid && caps.ept_ad && caps.ept_2m && caps.ept_1g && caps.rdtscp && caps.invpcid);
+	assert_int_equal(caps.eptp_bits, 6 | 3 << 3 | 1 << 6);
+	/* start values: forced bits are in, windows and IA-32e mode are not */
+	assert_int_equal(caps.pin & 0x16, 0x16);
+	assert_int_equal(caps.proc & (1 << 2 | 1 << 22), 0);
+	assert_int_equal(caps.entry & (1 << 9), 0);
+}
+
+struct knock {
+	size_t offset;	/* of the u64 in struct vtx_msr_values */
+	unsigned int bit;
+	const char *words;
+};
+
+#define ALLOWED(field, bit, words) { offsetof(struct vtx_msr_values, field), 32 + (bit), words }
+#define PLAIN(field, bit, words) { offsetof(struct vtx_msr_values, field), bit, words }
+
+static const struct knock knocks[] = {
+	ALLOWED(pin, 0, "external-interrupt exiting"),
+	ALLOWED(pin, 3, "NMI exiting"),
+	ALLOWED(pin, 5, "virtual NMIs"),
+	ALLOWED(proc, 3, "TSC offsetting"),
+	ALLOWED(proc, 7, "HLT exiting"),
+	ALLOWED(proc, 10, "MWAIT exiting"),
+	ALLOWED(proc, 11, "RDPMC exiting"),
+	ALLOWED(proc, 19, "CR8-load exiting"),
+	ALLOWED(proc, 20, "CR8-store exiting"),
+	ALLOWED(proc, 23, "MOV-DR exiting"),
+	ALLOWED(proc, 24, "unconditional I/O exiting"),
+	ALLOWED(proc, 28, "MSR bitmaps"),
+	ALLOWED(proc, 29, "MONITOR exiting"),
+	ALLOWED(proc, 31, "secondary processor-based controls"),
+	ALLOWED(proc, 2, "interrupt-window"),
+	ALLOWED(proc, 22, "NMI-window"),
+	ALLOWED(proc2, 1, "EPT (secondary"),
+	ALLOWED(proc2, 6, "WBINVD exiting"),
+	ALLOWED(proc2, 7, "unrestricted guest"),
+	ALLOWED(exit, 2, "save debug controls"),
+	ALLOWED(exit, 9, "host address-space size"),
+	ALLOWED(exit, 18, "save IA32_PAT"),
+	ALLOWED(exit, 19, "load IA32_PAT"),
+	ALLOWED(exit, 20, "save IA32_EFER"),
+	ALLOWED(exit, 21, "load IA32_EFER"),
+	ALLOWED(entry, 2, "load debug controls"),
+	ALLOWED(entry, 9, "IA-32e mode guest"),
+	ALLOWED(entry, 14, "load IA32_PAT"),
+	ALLOWED(entry, 15, "load IA32_EFER"),
+	PLAIN(ept_vpid, 6, "4-level EPT"),
+	PLAIN(ept_vpid, 14, "write-back EPT"),
+	PLAIN(ept_vpid, 20, "INVEPT"),
+	PLAIN(feature_control, 2, "locked VT-x off"),
+	PLAIN(basic, 52, "write-back VMCS memory"),
+};
+
+static void test_names_what_is_missing(void **state)
+{
+	struct vtx_msr_values m;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(knocks); i++) {
+		m = good;
+		*(u64 *)((char *)&m + knocks[i].offset) &= ~(1ULL << knocks[i].bit);
+		assert_names(&m, knocks[i].words);
+	}
+}
+
+static void test_no_vmx(void **state)
+{
+	struct vtx_msr_values m = good;
+
+	m.cpuid_vmx = false;
+	assert_names(&m, "VMX (CPUID.1:ECX bit 5)");
+}
+
+static void test_unlocked_feature_control_is_fine(void **state)
+{
+	struct vtx_msr_values m = good;
+	struct vtx_caps caps;
+
+	m.feature_control = 0;
+	assert_null(vtx_caps_decide(&m, &all, &caps));
+}
+
+static void test_forced_cr3_exits_are_refused(void **state)
+{
+	struct vtx_msr_values m = good;
+
+	m.proc |= 1 << 15 | 1 << 16;
+	assert_names(&m, "CR3 and INVLPG exiting");
+}
+
+static void test_vmcs_size(void **state)
+{
+	struct vtx_msr_values m = good;
+
+	m.basic &= ~(0x1fffULL << 32);
+	assert_names(&m, "at most one page");
+	m.basic |= 0x1001ULL << 32;
+	assert_names(&m, "at most one page");
+}
+
+static void test_options_switch_off(void **state)
+{
+	struct vtx_wishes none = { 0 };
+	struct vtx_msr_values m = good;
+	struct vtx_caps caps;
+
+	assert_null(vtx_caps_decide(&m, &none, &caps));
+	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g || caps.tsc_scaling);
+	assert_int_equal(caps.proc2 & (1 << 5), 0);
+	assert_int_equal(caps.eptp_bits & (1 << 6), 0);
+
+	/* and without the hardware the wish alone does nothing */
+	m.proc2 &= ~(1ULL << (32 + 5));
+	m.ept_vpid &= ~(1ULL << 21 | 1ULL << 16 | 1ULL << 17);
+	assert_null(vtx_caps_decide(&m, &all, &caps));
+	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_accepts_skylake),
+		cmocka_unit_test(test_names_what_is_missing),
+		cmocka_unit_test(test_no_vmx),
+		cmocka_unit_test(test_unlocked_feature_control_is_fine),
+		cmocka_unit_test(test_forced_cr3_exits_are_refused),
+		cmocka_unit_test(test_vmcs_size),
+		cmocka_unit_test(test_options_switch_off),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

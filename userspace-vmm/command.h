@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The subcommands of `vtx`, one file each; main.c holds the table. */
+#ifndef VTX_VMM_COMMAND_H
+#define VTX_VMM_COMMAND_H
+
+/* ARGV[0] is the command's own name.  Returns the exit status of the process. */
+int vtx_command_run(int argc, char **argv);
+
+#endif

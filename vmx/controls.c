@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The controls of a VMCS (SDM vol. 3, 25.6 to 25.8). The values come from the capability decision (vmx/caps.c); here they are
+ * written once, and only the bits that change later are written again.
+ */
+#include <asm/trapnr.h>
+#include "ept/ept.h"
+#include "vmx/caps.h"
+#include "vmx/controls.h"
+
+/*
+ * #DB and #AC are intercepted because their delivery can loop in microcode for ever (CVE-2015-5307, CVE-2015-8104); #MC since it
+ * is the host's.
+ */
+#define INTERCEPTED_EXCEPTIONS (BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC))
+
+void vtx_controls_setup(struct vtx_vcpu *vcpu)
+{
+	vcpu->exec_ctrl = vtx_caps.proc;
+	vcpu->exec2_ctrl = vtx_caps.proc2;
+	vcpu->entry_ctrl = vtx_caps.entry;
+	if (!vcpu->vpid)
+		vcpu->exec2_ctrl &= ~SECONDARY_EXEC_ENABLE_VPID;
+
+	vtx_vmwrite32(PIN_BASED_VM_EXEC_CONTROL, vtx_caps.pin);
+	vtx_vmwrite32(CPU_BASED_VM_EXEC_CONTROL, vcpu->exec_ctrl);
+	vtx_vmwrite32(SECONDARY_VM_EXEC_CONTROL, vcpu->exec2_ctrl);
+	vtx_vmwrite32(VM_EXIT_CONTROLS, vtx_caps.exit);
+	vtx_vmwrite32(VM_ENTRY_CONTROLS, vcpu->entry_ctrl);
+
+	vtx_vmwrite32(EXCEPTION_BITMAP, INTERCEPTED_EXCEPTIONS);
+	vtx_vmwrite32(PAGE_FAULT_ERROR_CODE_MASK, 0);
+	vtx_vmwrite32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
+	vtx_vmwrite32(CR3_TARGET_COUNT, 0);
+	vtx_vmwrite32(VM_EXIT_MSR_STORE_COUNT, 0);
+	vtx_vmwrite32(VM_EXIT_MSR_LOAD_COUNT, 0);
+	vtx_vmwrite32(VM_ENTRY_MSR_LOAD_COUNT, 0);
+	vtx_vmwrite32(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vtx_vmwrite64(VMCS_LINK_POINTER, ~0ULL);
+	vtx_vmwrite64(MSR_BITMAP, __pa(vcpu->msr_bitmap));
+	vtx_vmwrite64(EPT_POINTER, vcpu->vm->ept.eptp);
+	vtx_vmwrite64(TSC_OFFSET, vcpu->tsc_offset);
+	if (vcpu->vpid)
+		vtx_vmwrite16(VIRTUAL_PROCESSOR_ID, vcpu->vpid);
+}
+
+void vtx_controls_set_ia32e(struct vtx_vcpu *vcpu, bool on)
+{
+	vcpu->entry_ctrl = on ? vcpu->entry_ctrl | VM_ENTRY_IA32E_MODE : vcpu->entry_ctrl & ~VM_ENTRY_IA32E_MODE;
+	vtx_vmwrite32(VM_ENTRY_CONTROLS, vcpu->entry_ctrl);
+}
+
+void vtx_controls_set_windows(struct vtx_vcpu *vcpu, bool irq, bool nmi)
+{
+	u32 ctrl = vcpu->exec_ctrl & ~(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING);
+
+	if (irq)
+		ctrl |= CPU_BASED_INTR_WINDOW_EXITING;
+	if (nmi)
+		ctrl |= CPU_BASED_NMI_WINDOW_EXITING;
+	if (ctrl == vcpu->exec_ctrl)
+		return;
+	vcpu->exec_ctrl = ctrl;
+	vtx_vmwrite32(CPU_BASED_VM_EXEC_CONTROL, ctrl);
+}

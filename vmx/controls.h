@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VM-execution, VM-exit and VM-entry controls of a vCPU: their start values, and the few bits that change while it runs.
+ */
+#ifndef VTX_VMX_CONTROLS_H
+#define VTX_VMX_CONTROLS_H
+
+#include "vmx/vcpu.h"
+
+void vtx_controls_setup(struct vtx_vcpu *vcpu);		/* new VMCS, loaded */
+void vtx_controls_set_ia32e(struct vtx_vcpu *vcpu, bool on);
+void vtx_controls_set_windows(struct vtx_vcpu *vcpu, bool irq, bool nmi);
+
+#endif /* VTX_VMX_CONTROLS_H */

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Events for the guest (SDM vol. 3, 27.6 and 28.2.4).
+ *
+ * An event is "injected" from the moment it is chosen for the VM-entry interruption field until an exit shows that it was
+ * delivered.  An exit in the middle of delivery hands it back in the IDT-vectoring information, and it is chosen again before
+ * anything new: exceptions and software interrupts first, then NMI, then external interrupt.  This is what keeps events sent
+ * and events delivered equal.
+ */
+#include <asm/debugreg.h>
+#include "irqchip/irqchip.h"
+#include "vmx/controls.h"
+#include "vmx/cr.h"
+#include "vmx/event.h"
+#include "vmx/regs.h"
+
+/* Interruption-type field of the VM-entry and IDT-vectoring information (SDM vol. 3, table 25-17). */
+enum { TYPE_EXT_INTR = 0, TYPE_NMI = 2, TYPE_HARD_EXCEPTION = 3, TYPE_SOFT_INTR = 4, TYPE_PRIV_SOFT = 5, TYPE_SOFT_EXCEPTION = 6 };
+
+#define INFO_VALID INTR_INFO_VALID_MASK
+#define INFO_ERROR INTR_INFO_DELIVER_CODE_MASK
+#define BLOCKED_BY_SHADOW (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
+
+/* ------------------------------------------------------------------ exceptions */
+
+enum severity { BENIGN, CONTRIBUTORY, PAGE_FAULT };
+
+/* SDM vol. 3, table 6-4. */
+static enum severity severity(u8 vector)
+{
+	switch (vector) {
+	case X86_TRAP_DE:
+	case X86_TRAP_TS:
+	case X86_TRAP_NP:
+	case X86_TRAP_SS:
+	case X86_TRAP_GP:
+		return CONTRIBUTORY;
+	case X86_TRAP_PF:
+		return PAGE_FAULT;
+	default:
+		return BENIGN;
+	}
+}
+
+static void put_exception(struct vtx_vcpu *vcpu, u8 vector, bool has_error, u32 error, bool has_payload, u64 payload)
+{
+	struct vtx_exception *e = &vcpu->events.exc;
+
+	*e = (struct vtx_exception){ .pending = true, .vector = vector, .has_error = has_error, .error = error,
+				     .has_payload = has_payload, .payload = payload };
+	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+}
+
+/* A second exception while one is on its way: table 6-5. */
+static void queue_exception(struct vtx_vcpu *vcpu, u8 vector, bool has_error, u32 error, bool has_payload, u64 payload)
+{
+	struct vtx_exception *e = &vcpu->events.exc;
+	enum severity first, second = severity(vector);
+
+	if (!e->pending && !e->injected) {
+		put_exception(vcpu, vector, has_error, error, has_payload, payload);
+		return;
+	}
+	if (e->vector == X86_TRAP_DF) {
+		e->pending = false;
+		e->injected = false;
+		vtx_vcpu_request(vcpu, VTX_REQ_TRIPLE_FAULT);
+		return;
+	}
+	first = severity(e->vector);
+	if ((first == CONTRIBUTORY && second == CONTRIBUTORY) || (first == PAGE_FAULT && second != BENIGN))
+		put_exception(vcpu, X86_TRAP_DF, true, 0, false, 0);
+	else
+		put_exception(vcpu, vector, has_error, error, has_payload, payload); /* the first one comes again by itself */
+}
+
+void vtx_inject_exception(struct vtx_vcpu *vcpu, u8 vector)
+{
+	queue_exception(vcpu, vector, false, 0, false, 0);
+}
+
+void vtx_inject_exception_error(struct vtx_vcpu *vcpu, u8 vector, u32 error)
+{
+	queue_exception(vcpu, vector, true, error, false, 0);
+}
+
+void vtx_inject_page_fault(struct vtx_vcpu *vcpu, u64 cr2, u32 error)
+{
+	queue_exception(vcpu, X86_TRAP_PF, true, error, true, cr2);
+}
+
+void vtx_inject_debug(struct vtx_vcpu *vcpu, u64 dr6_bits)
+{
+	queue_exception(vcpu, X86_TRAP_DB, false, 0, true, dr6_bits);
+}
+
+/* CR2 and DR6 change when the exception is delivered, not when it is raised. */
+void vtx_deliver_payload(struct vtx_vcpu *vcpu)
+{
+	struct vtx_exception *e = &vcpu->events.exc;
+
+	if (!e->has_payload)
+		return;
+	e->has_payload = false;
+	if (e->vector == X86_TRAP_PF) {
+		vcpu->cr2 = e->payload;
+	} else if (e->vector == X86_TRAP_DB) {
+		/* B0-B3 are replaced, BD, BS and BT only set; RTM is active low (SDM vol. 3, 17.2.3). */
+		vcpu->dr6 = (vcpu->dr6 & ~(u64)DR_TRAP_BITS) | VTX_DR6_FIXED | (e->payload & (DR_TRAP_BITS | VTX_DR6_BD | DR_STEP | VTX_DR6_BT));
+		if (vcpu->dr7 & VTX_DR7_GD) {
+			vcpu->dr7 &= ~(u64)VTX_DR7_GD;
+			vtx_vmwritel(GUEST_DR7, vcpu->dr7);
+		}
+	}
+}
+
+/* ------------------------------------------------------------------ NMI, windows */
+
+void vtx_queue_nmi(struct vtx_vcpu *vcpu)
+{
+	/* One in service and one latched is all the processor has. */
+	atomic_add_unless(&vcpu->events.nmi_pending, 1, 2);
+	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+}
+
+u32 vtx_interruptibility(struct vtx_vcpu *vcpu)
+{
+	return vtx_vmread32(GUEST_INTERRUPTIBILITY_INFO);
+}
+
+void vtx_set_interruptibility(struct vtx_vcpu *vcpu, u32 value)
+{
+	vtx_vmwrite32(GUEST_INTERRUPTIBILITY_INFO, value);
+}
+
+bool vtx_nmi_blocked(struct vtx_vcpu *vcpu)
+{
+	return vcpu->events.nmi_injected || (vtx_interruptibility(vcpu) & GUEST_INTR_STATE_NMI);
+}
+
+void vtx_set_nmi_blocked(struct vtx_vcpu *vcpu, bool blocked)
+{
+	u32 now = vtx_interruptibility(vcpu);
+	u32 want = blocked ? now | GUEST_INTR_STATE_NMI : now & ~GUEST_INTR_STATE_NMI;
+
+	if (want != now)
+		vtx_set_interruptibility(vcpu, want);
+}
+
+static bool event_on_its_way(struct vtx_vcpu *vcpu)
+{
+	struct vtx_events *ev = &vcpu->events;
+
+	return ev->exc.injected || ev->exc.pending || ev->nmi_injected || ev->irq.injected;
+}
+
+bool vtx_irq_window_open(struct vtx_vcpu *vcpu)
+{
+	return (vtx_rflags(vcpu) & X86_EFLAGS_IF) && !(vtx_interruptibility(vcpu) & BLOCKED_BY_SHADOW) && !event_on_its_way(vcpu);
+}
+
+static bool irq_waits(struct vtx_vcpu *vcpu)
+{
+	if (vcpu->events.user_irq >= 0)
+		return true;
+	return vcpu->apic && vtx_pending_irq(vcpu) >= 0;
+}
+
+bool vtx_vcpu_has_event(struct vtx_vcpu *vcpu)
+{
+	struct vtx_events *ev = &vcpu->events;
+
+	if (ev->exc.pending || ev->exc.injected || ev->nmi_injected || ev->irq.injected)
+		return true;
+	if (atomic_read(&ev->nmi_pending) && !vtx_nmi_blocked(vcpu))
+		return true;
+	return (vtx_rflags(vcpu) & X86_EFLAGS_IF) && !(vtx_interruptibility(vcpu) & BLOCKED_BY_SHADOW) && irq_waits(vcpu);
+}
+
+/* ------------------------------------------------------------------ before an entry */
+
+static void write_entry(u32 info, u32 error, u32 insn_len)
+{
+	vtx_vmwrite32(VM_ENTRY_INTR_INFO_FIELD, info);
+	if (info & INFO_ERROR)
+		vtx_vmwrite32(VM_ENTRY_EXCEPTION_ERROR_CODE, error);
+	if (insn_len)
+		vtx_vmwrite32(VM_ENTRY_INSTRUCTION_LEN, insn_len);
+}
+
+static u32 exception_type(const struct vtx_exception *e)
+{
+	if (!e->soft)
+		return TYPE_HARD_EXCEPTION;
+	return e->vector == X86_TRAP_DB ? TYPE_PRIV_SOFT /* INT1 */ : TYPE_SOFT_EXCEPTION;
+}
+
+static void enter_exception(struct vtx_vcpu *vcpu)
+{
+	struct vtx_exception *e = &vcpu->events.exc;
+	u32 info = INFO_VALID | e->vector;
+	bool fault = e->vector != X86_TRAP_DB && e->vector != X86_TRAP_BP && e->vector != X86_TRAP_OF && e->vector != X86_TRAP_MC;
+
+	if (e->pending) {
+		vtx_deliver_payload(vcpu);
+		/* Faults save RF set, so that the instruction's own breakpoint does not hit twice (SDM vol. 3, 17.3.1.1). */
+		if (fault)
+			vtx_set_rflags(vcpu, vtx_rflags(vcpu) | X86_EFLAGS_RF);
+		e->pending = false;
+		e->injected = true;
+	}
+	/* Real mode has no error codes, and an entry that asks for one fails (SDM vol. 3, 27.2.1.3). */
+	if (e->has_error && vtx_in_protected_mode(vcpu))
+		info |= INFO_ERROR;
+	info |= exception_type(e) << 8;
+	write_entry(info, e->error, e->soft ? vcpu->events.insn_len : 0);
+}
+
+static void enter_irq(struct vtx_vcpu *vcpu)
+{
+	struct vtx_events *ev = &vcpu->events;
+
+	if (ev->irq.soft)
+		write_entry(INFO_VALID | TYPE_SOFT_INTR << 8 | ev->irq.vector, 0, ev->insn_len);
+	else
+		write_entry(INFO_VALID | TYPE_EXT_INTR << 8 | ev->irq.vector, 0, 0);
+}
+
+static void enter_nmi(struct vtx_vcpu *vcpu)
+{
+	/* Delivery sets blocking by NMI; an entry with both fails (SDM vol. 3, 27.3.1.5). */
+	vtx_set_nmi_blocked(vcpu, false);
+	write_entry(INFO_VALID | TYPE_NMI << 8 | X86_TRAP_NMI, 0, 0);
+}
+
+/* Chooses something new to inject. Nothing is on its way. */
+static void choose_new(struct vtx_vcpu *vcpu)
+{
+	struct vtx_events *ev = &vcpu->events;
+	int vector;
+
+	if (ev->exc.pending) {
+		enter_exception(vcpu);
+		return;
+	}
+	if (atomic_read(&ev->nmi_pending) && !(vtx_interruptibility(vcpu) & (GUEST_INTR_STATE_NMI | BLOCKED_BY_SHADOW))) {
+		atomic_dec(&ev->nmi_pending);
+		ev->nmi_injected = true;
+		enter_nmi(vcpu);
+		return;
+	}
+	if (!irq_waits(vcpu) || !vtx_irq_window_open(vcpu))
+		return;
+	if (ev->user_irq >= 0) {
+		vector = ev->user_irq;
+		ev->user_irq = -1;
+	} else {
+		vector = vtx_ack_irq(vcpu);
+	}
+	if (vector < 0)
+		return;
+	ev->irq.injected = true;
+	ev->irq.soft = false;
+	ev->irq.vector = vector;
+	enter_irq(vcpu);
+}
+
+void vtx_events_before_entry(struct vtx_vcpu *vcpu)
+{
+	struct vtx_events *ev = &vcpu->events;
+	bool wants_irq, wants_nmi;
+
+	if (ev->exc.injected)
+		enter_exception(vcpu);
+	else if (ev->nmi_injected)
+		enter_nmi(vcpu);
+	else if (ev->irq.injected)
+		enter_irq(vcpu);
+	else
+		choose_new(vcpu);
+
+	wants_nmi = atomic_read(&ev->nmi_pending);
+	wants_irq = irq_waits(vcpu) || (!vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window));
+	vtx_controls_set_windows(vcpu, wants_irq, wants_nmi);
+	/* An exception still pending behind a re-injected event gets its turn at the next exit. */
+	if (ev->exc.pending)
+		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+}
+
+void vtx_events_cancel(struct vtx_vcpu *vcpu)
+{
+	/* The "injected" flags stay: the event is chosen again at the next attempt. */
+	vtx_vmwrite32(VM_ENTRY_INTR_INFO_FIELD, 0);
+	if (event_on_its_way(vcpu))
+		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+}
+
+/* ------------------------------------------------------------------ after an exit */
+
+void vtx_events_after_exit(struct vtx_vcpu *vcpu)
+{
+	struct vtx_events *ev = &vcpu->events;
+	u32 info = vtx_vmread32(IDT_VECTORING_INFO_FIELD);
+	u8 vector = info & INTR_INFO_VECTOR_MASK;
+	u32 type = (info & INTR_INFO_INTR_TYPE_MASK) >> 8;
+
+	ev->exc.injected = false;
+	ev->nmi_injected = false;
+	ev->irq.injected = false;
+	if (likely(!(info & INFO_VALID)))
+		return;
+
+	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+	switch (type) {
+	case TYPE_NMI:
+		ev->nmi_injected = true;
+		/* Its delivery had set the blocking already; it has not been delivered after all. */
+		vtx_set_nmi_blocked(vcpu, false);
+		break;
+	case TYPE_SOFT_EXCEPTION:
+	case TYPE_PRIV_SOFT:
+	case TYPE_HARD_EXCEPTION:
+		ev->insn_len = vtx_vmread32(VM_EXIT_INSTRUCTION_LEN);
+		ev->exc = (struct vtx_exception){ .injected = true, .vector = vector, .soft = type != TYPE_HARD_EXCEPTION,
+						  .has_error = info & VECTORING_INFO_DELIVER_CODE_MASK };
+		if (ev->exc.has_error)
+			ev->exc.error = vtx_vmread32(IDT_VECTORING_ERROR_CODE);
+		break;
+	case TYPE_SOFT_INTR:
+		ev->insn_len = vtx_vmread32(VM_EXIT_INSTRUCTION_LEN);
+		fallthrough;
+	case TYPE_EXT_INTR:
+		ev->irq.injected = true;
+		ev->irq.soft = type == TYPE_SOFT_INTR;
+		ev->irq.vector = vector;
+		break;
+	}
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The run loop.
+ *
+ * The inner loop enters the guest again and again as long as exits can be answered with interrupts off and the guest's FPU and
+ * MSRs in the CPU.  The outer loop does the rest: exits that sleep, requests, HLT, signals, the scheduler.
+ */
+#include <linux/context_tracking.h>
+#include <linux/ftrace.h>
+#include <linux/instrumentation.h>
+#include <linux/irqflags.h>
+#include <linux/sched/signal.h>
+#include <linux/srcu.h>
+#include "ept/ept.h"
+#include "exits/exits.h"
+#include "irqchip/irqchip.h"
+#include "vmx/controls.h"
+#include "vmx/event.h"
+#include "vmx/regs.h"
+#include "vmx/session.h"
+
+int vtx_enter(struct vtx_vcpu *vcpu, bool launched); /* enter.S */
+void vtx_deliver_host_nmi(void);
+
+/* Work the scheduler or signals have for this thread. */
+#define THREAD_WORK (_TIF_NEED_RESCHED | _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME)
+
+static inline bool thread_work(void)
+{
+	return READ_ONCE(current_thread_info()->flags) & THREAD_WORK;
+}
+
+/* ------------------------------------------------------------------ one entry */
+
+/* Lockdep, RCU and context tracking learn that the guest runs with interrupts on. */
+static noinstr int enter_guest(struct vtx_vcpu *vcpu)
+{
+	int failed;
+
+	instrumentation_begin();
+	trace_hardirqs_on_prepare();
+	lockdep_hardirqs_on_prepare();
+	instrumentation_end();
+	context_tracking_guest_enter();
+	lockdep_hardirqs_on(CALLER_ADDR0);
+
+	if (vcpu->cr2 != native_read_cr2())
+		native_write_cr2(vcpu->cr2);
+	failed = vtx_enter(vcpu, vcpu->vmcs.launched);
+	vcpu->cr2 = native_read_cr2();
+
+	lockdep_hardirqs_off(CALLER_ADDR0);
+	context_tracking_guest_exit();
+	instrumentation_begin();
+	trace_hardirqs_off_finish();
+	instrumentation_end();
+	return failed;
+}
+
+static void answer_fast_requests(struct vtx_vcpu *vcpu)
+{
+	if (test_and_clear_bit(VTX_REQ_TIMER, &vcpu->requests))
+		vtx_lapic_timer_expired(vcpu);
+	if (test_and_clear_bit(VTX_REQ_TLB_FLUSH, &vcpu->requests))
+		vtx_vpid_flush(vcpu);
+	clear_bit(VTX_REQ_EPT_CHECK, &vcpu->requests);
+	if (test_and_clear_bit(VTX_REQ_EVENT, &vcpu->requests))
+		vtx_events_before_entry(vcpu);
+}
+
+static int report_vmfail(struct vtx_vcpu *vcpu)
+{
+	u32 error = vtx_vmread32(VM_INSTRUCTION_ERROR);
+
+	vcpu->exit_reason = ~0u;
+	vcpu->run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	vcpu->run->fail_entry.hardware_entry_failure_reason = error;
+	vcpu->run->fail_entry.cpu = vcpu->cpu;
+	return VTX_EXIT_USER;
+}
+
+/*
+ * Exits caused by an instruction, which cannot have interrupted the delivery of an event. For the others, and when something was
+ * injected, the IDT-vectoring information is read.
+ */
+#define INSTRUCTION_EXITS                                                                                       \
+	(BIT_ULL(EXIT_REASON_CPUID) | BIT_ULL(EXIT_REASON_HLT) | BIT_ULL(EXIT_REASON_INVLPG) |                  \
+	 BIT_ULL(EXIT_REASON_RDPMC) | BIT_ULL(EXIT_REASON_RDTSC) | BIT_ULL(EXIT_REASON_VMCALL) |                \
+	 BIT_ULL(EXIT_REASON_CR_ACCESS) | BIT_ULL(EXIT_REASON_DR_ACCESS) |                                      \
+	 BIT_ULL(EXIT_REASON_IO_INSTRUCTION) | BIT_ULL(EXIT_REASON_MSR_READ) | BIT_ULL(EXIT_REASON_MSR_WRITE) | \
+	 BIT_ULL(EXIT_REASON_PAUSE_INSTRUCTION) | BIT_ULL(EXIT_REASON_WBINVD) | BIT_ULL(EXIT_REASON_XSETBV))
+
+static inline bool something_injected(struct vtx_vcpu *vcpu)
+{
+	return vcpu->events.exc.injected | vcpu->events.nmi_injected | vcpu->events.irq.injected;
+}
+
+/* NMIs and machine checks are the host's. */
+static void host_exceptions(struct vtx_vcpu *vcpu)
+{
+	u32 info = vtx_vmread32(VM_EXIT_INTR_INFO);
+	u32 vector = info & INTR_INFO_VECTOR_MASK;
+	bool vectoring;
+
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR) {
+		instrumentation_begin();
+		vtx_deliver_host_nmi();
+		instrumentation_end();
+		return;
+	}
+	if (vector == X86_TRAP_MC) {
+		asm volatile("int $18");
+		return;
+	}
+	/* IRET unblocked NMIs and then faulted: it has not happened (SDM vol. 3, 28.2.3). */
+	vectoring = vtx_vmread32(IDT_VECTORING_INFO_FIELD) & VECTORING_INFO_VALID_MASK;
+	if (!vectoring && (info & INTR_INFO_UNBLOCK_NMI) && vector != X86_TRAP_DF)
+		vtx_set_nmi_blocked(vcpu, true);
+}
+
+static void after_exit(struct vtx_vcpu *vcpu)
+{
+	u32 reason;
+
+	vcpu->exit_tsc = rdtsc();
+	vcpu->cached = 0;
+	vcpu->vmcs.launched = true;
+	reason = vtx_vmread32(VM_EXIT_REASON);
+	vcpu->exit_reason = reason;
+	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
+		return;
+	if (reason == EXIT_REASON_EXCEPTION_NMI)
+		host_exceptions(vcpu);
+	if (unlikely(reason >= 64 || !(INSTRUCTION_EXITS & BIT_ULL(reason)) || something_injected(vcpu)))
+		vtx_events_after_exit(vcpu);
+	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT)
+		vtx_session_take_interrupts(vcpu);
+}
+
+static inline void account(struct vtx_vcpu *vcpu)
+{
+	u32 reason = vcpu->exit_reason & 0xffff;
+
+	if (likely(reason < VTX_NR_EXIT_REASONS)) {
+		vcpu->stats.exits[reason].count++;
+		vcpu->stats.exits[reason].ticks += rdtsc() - vcpu->exit_tsc;
+	}
+}
+
+/* ------------------------------------------------------------------ the inner loop */
+
+/*
+ * Return: VTX_EXIT_SLOW - an exit waits for vtx_handle_exit(); VTX_EXIT_RESUME - nothing to handle, but the outer loop has work;
+ * VTX_EXIT_USER or -errno - leave KVM_RUN.
+ */
+static int inner_loop(struct vtx_vcpu *vcpu)
+{
+	struct vtx_vm *vm = vcpu->vm;
+	unsigned long requests;
+	int r;
+
+	vtx_session_begin(vcpu);
+	for (;;) {
+		/* Full barrier: pairs with vtx_vcpu_request() and vtx_ept_flush(). */
+		smp_store_mb(vcpu->mode, VTX_IN_GUEST);
+		requests = READ_ONCE(vcpu->requests);
+		if (unlikely(requests & ~VTX_FAST_REQS) || unlikely(thread_work())) {
+			r = VTX_EXIT_RESUME;
+			break;
+		}
+		if (requests)
+			answer_fast_requests(vcpu);
+		if (unlikely(vcpu->ept_gen != atomic64_read(&vm->ept.gen)))
+			vtx_ept_tlb_before_entry(vcpu);
+		vtx_regs_flush(vcpu);
+
+		if (unlikely(enter_guest(vcpu))) {
+			WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
+			r = report_vmfail(vcpu);
+			break;
+		}
+		WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
+		after_exit(vcpu);
+		r = vtx_handle_exit_fast(vcpu);
+		if (r != VTX_EXIT_RESUME)
+			break;
+		account(vcpu);
+	}
+	WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
+	vtx_session_end(vcpu);
+	return r;
+}
+
+/* ------------------------------------------------------------------ HLT and waiting for SIPI */
+
+static bool should_wake(struct vtx_vcpu *vcpu)
+{
+	unsigned long wakers = BIT(VTX_REQ_UNBLOCK) | BIT(VTX_REQ_TRIPLE_FAULT) | BIT(VTX_REQ_VM_DEAD) | BIT(VTX_REQ_APIC_EVENT);
+
+	if (test_and_clear_bit(VTX_REQ_TIMER, &vcpu->requests))
+		vtx_lapic_timer_expired(vcpu);
+	if (READ_ONCE(vcpu->requests) & wakers)
+		return true;
+	return vcpu->mp_state == KVM_MP_STATE_HALTED && vtx_vcpu_has_event(vcpu);
+}
+
+/*
+ * Sleeps until there is a reason to run. A waker sets a request or an IRR bit and then calls vtx_vcpu_wake(): rcuwait orders its
+ * store before the wake-up against our set_current_state() before the check. Return 0 or -EINTR.
+ */
+static int block(struct vtx_vcpu *vcpu)
+{
+	int r = 0;
+
+	prepare_to_rcuwait(&vcpu->wait);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (should_wake(vcpu))
+			break;
+		if (signal_pending(current)) {
+			r = -EINTR;
+			break;
+		}
+		schedule();
+	}
+	finish_rcuwait(&vcpu->wait);
+	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
+	return r;
+}
+
+/* INIT first, then SIPI: SDM vol. 3, 8.4. */
+static void accept_apic_events(struct vtx_vcpu *vcpu)
+{
+	struct kvm_segment cs;
+
+	clear_bit(VTX_REQ_APIC_EVENT, &vcpu->requests);
+	if (test_and_clear_bit(VTX_APIC_INIT, &vcpu->apic_events)) {
+		vtx_vcpu_reset(vcpu, true);
+		vcpu->mp_state = vcpu->id == vcpu->vm->boot_cpu_id ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
+	}
+	if (test_and_clear_bit(VTX_APIC_SIPI, &vcpu->apic_events) && vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED) {
+		vtx_get_segment(vcpu, VTX_CS, &cs);
+		cs.selector = READ_ONCE(vcpu->sipi_vector) << 8;
+		cs.base = (u64)cs.selector << 4;
+		vtx_set_segment(vcpu, VTX_CS, &cs);
+		vtx_set_rip(vcpu, 0);
+		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	}
+}
+
+/* ------------------------------------------------------------------ the outer loop */
+
+static int interrupted(struct vtx_vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return -EINTR;
+}
+
+/* Requests that may sleep or leave. VTX_EXIT_RESUME or what KVM_RUN returns. */
+static int answer_requests(struct vtx_vcpu *vcpu)
+{
+	int idx;
+
+	if (vtx_vcpu_test_request(vcpu, VTX_REQ_VM_DEAD))
+		return -EIO;
+	if (test_and_clear_bit(VTX_REQ_TRIPLE_FAULT, &vcpu->requests)) {
+		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+		return VTX_EXIT_USER;
+	}
+	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
+	if (test_and_clear_bit(VTX_REQ_CLOCK, &vcpu->requests)) {
+		idx = srcu_read_lock(&vcpu->vm->srcu);
+		vtx_pv_clock_update(vcpu);
+		srcu_read_unlock(&vcpu->vm->srcu, idx);
+	}
+	if (vtx_vcpu_test_request(vcpu, VTX_REQ_APIC_EVENT))
+		accept_apic_events(vcpu);
+	return VTX_EXIT_RESUME;
+}
+
+/*
+ * The scheduler's and signals' turn. Task work (TIF_NOTIFY_RESUME: rseq after a preemption, for one) can only run on the way to
+ * user space, and the kernel's helper for hypervisors wants a struct kvm_vcpu. So the system call is restarted: with a signal
+ * flagged that does not exist, the kernel does the work, finds no signal and repeats KVM_RUN without user space noticing.
+ */
+static int thread_turn(struct vtx_vcpu *vcpu)
+{
+	if (signal_pending(current))
+		return interrupted(vcpu);
+	cond_resched();
+	if (test_thread_flag(TIF_NOTIFY_RESUME)) {
+		set_thread_flag(TIF_SIGPENDING);
+		return -ERESTARTNOINTR;
+	}
+	return VTX_EXIT_RESUME;
+}
+
+static bool user_wants_window(struct vtx_vcpu *vcpu)
+{
+	return !vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->events.user_irq < 0 &&
+	       vtx_irq_window_open(vcpu);
+}
+
+static int handle_slow(struct vtx_vcpu *vcpu)
+{
+	int idx = srcu_read_lock(&vcpu->vm->srcu);
+	int r = vtx_handle_exit(vcpu);
+
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	account(vcpu);
+	return r;
+}
+
+/* One turn of the outer loop. VTX_EXIT_RESUME: go on. */
+static int run_once(struct vtx_vcpu *vcpu)
+{
+	int r = VTX_EXIT_RESUME;
+
+	if (READ_ONCE(vcpu->requests) & ~VTX_FAST_REQS)
+		r = answer_requests(vcpu);
+	if (r == VTX_EXIT_RESUME && vcpu->mp_state != KVM_MP_STATE_RUNNABLE) {
+		r = block(vcpu);
+		if (r)
+			return interrupted(vcpu);
+		if (vcpu->mp_state == KVM_MP_STATE_HALTED && !vtx_vcpu_test_request(vcpu, VTX_REQ_APIC_EVENT))
+			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+		return VTX_EXIT_RESUME;
+	}
+	if (r == VTX_EXIT_RESUME && thread_work())
+		r = thread_turn(vcpu);
+	if (r != VTX_EXIT_RESUME)
+		return r;
+	if (unlikely(user_wants_window(vcpu))) {
+		vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+		return VTX_EXIT_USER;
+	}
+	r = inner_loop(vcpu);
+	if (r == VTX_EXIT_SLOW)
+		r = handle_slow(vcpu);
+	else if (r == VTX_EXIT_USER)
+		account(vcpu);
+	return r;
+}
+
+/* A vCPU that waits for INIT or SIPI: KVM_RUN returns -EAGAIN after one arrived, and the next call runs it. */
+static int wait_for_sipi(struct vtx_vcpu *vcpu)
+{
+	if (block(vcpu))
+		return interrupted(vcpu);
+	if (vtx_vcpu_test_request(vcpu, VTX_REQ_VM_DEAD))
+		return -EIO;
+	accept_apic_events(vcpu);
+	return -EAGAIN;
+}
+
+int vtx_vcpu_run(struct vtx_vcpu *vcpu)
+{
+	int r;
+
+	if (READ_ONCE(vcpu->vm->dead))
+		return -EIO;
+	if (vcpu->mp_state == KVM_MP_STATE_UNINITIALIZED || vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED)
+		return wait_for_sipi(vcpu);
+	/* KVM_INTERRUPT, request_interrupt_window and register changes may have come since. */
+	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+
+	do {
+		r = run_once(vcpu);
+	} while (r == VTX_EXIT_RESUME);
+	return r;
+}
