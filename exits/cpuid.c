@@ -55,8 +55,9 @@ int vtx_cpuid_supported(struct kvm_cpuid_entry2 *out, u32 n)
 	return count;
 }
 
-/* The facts of the supported table: they bound every vCPU's. Made at the first use, constant from then on. */
+/* The facts of the supported table: they bound every vCPU's. Made at the first use, constant once the flag is set. */
 static struct vtx_cpuid host_facts;
+static bool host_facts_ready;
 static DEFINE_MUTEX(host_facts_lock);
 
 static int make_host_facts(void)
@@ -65,7 +66,7 @@ static int make_host_facts(void)
 	int ret = 0;
 
 	mutex_lock(&host_facts_lock);
-	if (host_facts.nent)
+	if (host_facts_ready)
 		goto out;
 	ret = -ENOMEM;
 	entries = kvcalloc(VTX_MAX_CPUID_ENTRIES, sizeof(*entries), GFP_KERNEL_ACCOUNT);
@@ -75,7 +76,9 @@ static int make_host_facts(void)
 	host_facts.nent = min_t(u32, vtx_cpuid_supported(entries, VTX_MAX_CPUID_ENTRIES), VTX_MAX_CPUID_ENTRIES);
 	vtx_cpuid_derive(&host_facts, NULL, vtx_fpu_supported_xcr0());
 	host_facts.entries = NULL;
+	host_facts.nent = 0;
 	kvfree(entries);
+	smp_store_release(&host_facts_ready, true);
 	ret = 0;
 out:
 	mutex_unlock(&host_facts_lock);
@@ -88,7 +91,9 @@ out:
  */
 const struct vtx_cpuid *vtx_cpuid_host(void)
 {
-	return make_host_facts() ? NULL : &host_facts;
+	if (!smp_load_acquire(&host_facts_ready) && make_host_facts())
+		return NULL;
+	return &host_facts;
 }
 
 void vtx_cpuid_update(struct vtx_vcpu *vcpu)

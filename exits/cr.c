@@ -3,9 +3,9 @@
  * MOV to and from control and debug registers, CLTS, LMSW, XSETBV. The processor has checked the privilege level before each
  * of these exits (SDM vol. 3, 26.1.1), so only values are left to check; those checks are in vmx/cr.c.
  */
-#include <asm/debugreg.h>
 #include <asm/processor-flags.h>
 #include "exits/exits.h"
+#include "vmx/cr.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 
@@ -23,7 +23,7 @@ enum { TYPE_MOV_TO, TYPE_MOV_FROM, TYPE_CLTS, TYPE_LMSW };
 #define LMSW_WRITES  (X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS)
 
 /* The result of a register write: over to the next instruction, or #GP(0). */
-static int complete(struct vtx_vcpu *vcpu, int fault)
+static int finish(struct vtx_vcpu *vcpu, int fault)
 {
 	if (fault)
 		vtx_inject_gp(vcpu);
@@ -49,7 +49,7 @@ static int mov_to_cr8(struct vtx_vcpu *vcpu, u64 value)
 	u64 old = vtx_cr8(vcpu);
 	int fault = vtx_set_cr8(vcpu, value);
 
-	complete(vcpu, fault);
+	finish(vcpu, fault);
 	if (fault || vcpu->apic || value >= old)
 		return VTX_EXIT_RESUME;
 	vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
@@ -60,11 +60,11 @@ static int mov_to_cr(struct vtx_vcpu *vcpu, unsigned int cr, u64 value)
 {
 	switch (cr) {
 	case 0:
-		return complete(vcpu, vtx_set_cr0(vcpu, value));
+		return finish(vcpu, vtx_set_cr0(vcpu, value));
 	case 3:
-		return complete(vcpu, vtx_set_cr3(vcpu, value));
+		return finish(vcpu, vtx_set_cr3(vcpu, value));
 	case 4:
-		return complete(vcpu, vtx_set_cr4(vcpu, value));
+		return finish(vcpu, vtx_set_cr4(vcpu, value));
 	case 8:
 		return mov_to_cr8(vcpu, value);
 	default:
@@ -80,7 +80,7 @@ static int mov_from_cr(struct vtx_vcpu *vcpu, unsigned int cr, unsigned int reg)
 		return VTX_EXIT_RESUME;
 	}
 	vtx_set_gpr(vcpu, reg, cr == 3 ? vtx_cr3(vcpu) : vtx_cr8(vcpu));
-	return complete(vcpu, 0);
+	return finish(vcpu, 0);
 }
 
 int vtx_exit_cr_access(struct vtx_vcpu *vcpu)
@@ -93,12 +93,12 @@ int vtx_exit_cr_access(struct vtx_vcpu *vcpu)
 	case TYPE_MOV_FROM:
 		return mov_from_cr(vcpu, QUAL_CR(qual), QUAL_REG(qual));
 	case TYPE_CLTS:
-		return complete(vcpu, vtx_set_cr0(vcpu, vtx_cr0(vcpu) & ~(u64)X86_CR0_TS));
+		return finish(vcpu, vtx_set_cr0(vcpu, vtx_cr0(vcpu) & ~(u64)X86_CR0_TS));
 	default:
 		/* LMSW can set PE but not clear it (SDM vol. 2, LMSW). */
 		cr0 = vtx_cr0(vcpu);
 		cr0 = (cr0 & ~(u64)(LMSW_WRITES & ~X86_CR0_PE)) | (QUAL_LMSW(qual) & LMSW_WRITES);
-		return complete(vcpu, vtx_set_cr0(vcpu, cr0));
+		return finish(vcpu, vtx_set_cr0(vcpu, cr0));
 	}
 }
 
@@ -113,15 +113,15 @@ int vtx_exit_dr_access(struct vtx_vcpu *vcpu)
 		return VTX_EXIT_RESUME;
 	}
 	if (vtx_cpl(vcpu) > 0)
-		return complete(vcpu, 1);
-	if (vtx_get_dr(vcpu, 7) & DR7_GD) {
-		vtx_inject_debug(vcpu, BIT(13)); /* DR6.BD */
+		return finish(vcpu, 1);
+	if (vtx_get_dr(vcpu, 7) & VTX_DR7_GD) {
+		vtx_inject_debug(vcpu, VTX_DR6_BD);
 		return VTX_EXIT_RESUME;
 	}
 	if (!(qual & QUAL_DR_FROM))
-		return complete(vcpu, vtx_set_dr(vcpu, dr, source(vcpu, reg)));
+		return finish(vcpu, vtx_set_dr(vcpu, dr, source(vcpu, reg)));
 	vtx_set_gpr(vcpu, reg, vtx_get_dr(vcpu, dr));
-	return complete(vcpu, 0);
+	return finish(vcpu, 0);
 }
 
 int vtx_exit_xsetbv(struct vtx_vcpu *vcpu)
@@ -129,6 +129,6 @@ int vtx_exit_xsetbv(struct vtx_vcpu *vcpu)
 	u64 value = (u32)vcpu->regs[VTX_RAX] | vcpu->regs[VTX_RDX] << 32;
 
 	if (vtx_cpl(vcpu) > 0 || (u32)vcpu->regs[VTX_RCX] != 0)
-		return complete(vcpu, 1);
-	return complete(vcpu, vtx_set_xcr0(vcpu, value));
+		return finish(vcpu, 1);
+	return finish(vcpu, vtx_set_xcr0(vcpu, value));
 }

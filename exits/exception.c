@@ -2,8 +2,9 @@
 /*
  * Exceptions of the guest that vtx intercepts: #DB and #AC, whose delivery can otherwise loop in microcode for ever
  * (CVE-2015-5307, CVE-2015-8104). Each is handed to the guest as it came. NMIs and machine checks of the host share the exit reason;
- * the run loop has passed them to the host's handlers before it asks here.
+ * the run loop has passed them to the host's handlers before it asks here, and has blocked NMIs again where an IRET faulted.
  */
+#include <linux/mm.h>
 #include <asm/debugreg.h>
 #include <asm/vmx.h>
 #include "exits/exits.h"
@@ -11,7 +12,6 @@
 #include "vmx/regs.h"
 
 #define INTR_TYPE(info) ((info) & INTR_INFO_INTR_TYPE_MASK)
-#define UNBLOCK_NMI	BIT(12)
 #define SHADOW		(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
 #define PENDING_BS	BIT(14)
 #define DEBUG_BITS	(DR_TRAP_BITS | BIT(13) | BIT(14))	/* of the qualification, SDM vol. 3, table 28-1 */
@@ -53,6 +53,7 @@ static int unexpected_exception(struct vtx_vcpu *vcpu, u32 vector, u32 error)
 	return VTX_EXIT_USER;
 }
 
+/* Fast and slow: nothing here sleeps. */
 int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu)
 {
 	u32 info = vtx_vmread32(VM_EXIT_INTR_INFO);
@@ -60,11 +61,6 @@ int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu)
 
 	if (INTR_TYPE(info) == INTR_TYPE_NMI_INTR || vector == X86_TRAP_MC)
 		return VTX_EXIT_RESUME;
-
-	/* As with EPT violations: an IRET that faults is executed again (SDM vol. 3, 28.2.3; undefined for #DF). */
-	if ((info & UNBLOCK_NMI) && vector != X86_TRAP_DF &&
-	    !(vtx_vmread32(IDT_VECTORING_INFO_FIELD) & VECTORING_INFO_VALID_MASK))
-		vtx_set_nmi_blocked(vcpu, true);
 
 	if (info & INTR_INFO_DELIVER_CODE_MASK)
 		error = vtx_vmread32(VM_EXIT_INTR_ERROR_CODE);

@@ -7,6 +7,7 @@
  * KVM's as well: after OUT to port 0x7e RIP is already behind it, for firmware interfaces built on that.
  */
 #include <linux/mm.h>
+#include <linux/srcu.h>
 #include "exits/emulation.h"
 #include "exits/exits.h"
 #include "irqchip/irqchip.h"
@@ -66,25 +67,33 @@ static int to_user(struct vtx_vcpu *vcpu, u16 port, unsigned int size, bool in)
 	return vtx_io_ask_user(vcpu, port, size, 1, in);
 }
 
+static bool kernel_device(struct vtx_vcpu *vcpu, u16 port, unsigned int size, bool in, u32 *value)
+{
+	int idx = srcu_read_lock(&vcpu->vm->srcu), ret;
+
+	if (in)
+		ret = vtx_bus_read(vcpu, VTX_BUS_PIO, port, size, value);
+	else
+		ret = vtx_bus_write(vcpu, VTX_BUS_PIO, port, size, value);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	return !ret;
+}
+
 /* All but the string forms: answered by a device in the kernel or prepared for user space; neither needs sleep. */
 int vtx_fast_io(struct vtx_vcpu *vcpu)
 {
 	u64 qual = vtx_qualification(vcpu);
 	unsigned int size = (qual & QUAL_SIZE) + 1;
 	u16 port = qual >> QUAL_PORT_SHIFT;
-	u32 value = 0;
+	bool in = qual & QUAL_IN;
+	u32 value = in ? 0 : vcpu->regs[VTX_RAX];
 
 	if (qual & QUAL_STRING)
 		return VTX_EXIT_SLOW;
-	if (qual & QUAL_IN) {
-		if (vtx_bus_read(vcpu, VTX_BUS_PIO, port, size, &value))
-			return to_user(vcpu, port, size, true);
+	if (!kernel_device(vcpu, port, size, in, &value))
+		return to_user(vcpu, port, size, in);
+	if (in)
 		merge_rax(vcpu, value, size);
-	} else {
-		value = vcpu->regs[VTX_RAX];
-		if (vtx_bus_write(vcpu, VTX_BUS_PIO, port, size, &value))
-			return to_user(vcpu, port, size, false);
-	}
 	vtx_skip_insn(vcpu);
 	return VTX_EXIT_RESUME;
 }

@@ -178,7 +178,7 @@ static int to_user(struct vtx_vcpu *vcpu, const struct batch *b)
 /* Is the destination of INS memory at all? Asked before the port is read: what a device gave cannot be put back. */
 static bool destination_is_ram(struct vtx_vcpu *vcpu, const struct batch *b)
 {
-	struct vtx_slot *slot = vtx_slot_find(vcpu->vm, b->gpa >> PAGE_SHIFT);
+	const struct vtx_slot *slot = vtx_slot_find(vcpu->vm, b->gpa >> PAGE_SHIFT);
 
 	return slot && !(slot->flags & KVM_MEM_READONLY);
 }

@@ -5,6 +5,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
+#include <asm/apicdef.h>
 #include <asm/msr.h>
 #include <asm/msr-index.h>
 #include <asm/tsc.h>
@@ -22,7 +23,6 @@
 #define UCODE_REV_RESET BIT_ULL(32)
 /* In IA32_MISC_ENABLE: no branch trace, no PEBS, and the guest cannot change that. */
 #define MISC_ENABLE_FIXED (MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL)
-#define APIC_BASE_ENABLE (MSR_IA32_APICBASE_ENABLE)
 
 /* ------------------------------------------------------------------ time */
 
@@ -30,8 +30,8 @@ static void set_tsc_offset(struct vtx_vcpu *vcpu, u64 offset)
 {
 	vcpu->tsc_offset = offset;
 	vtx_vmwrite64(TSC_OFFSET, offset);
-	/* The paravirtual clock's page holds a guest TSC. */
-	vtx_vcpu_request(vcpu, VTX_REQ_CLOCK);
+	/* The paravirtual clock's pages hold guest TSCs, and say whether those of all vCPUs agree. */
+	vtx_clock_tsc_changed(vcpu->vm);
 }
 
 /* KVM_SET_MSRS: vCPUs that are written one after the other end up with one offset; see vtx_tsc_join(). */
@@ -72,23 +72,6 @@ static void write_tsc_adjust(struct vtx_vcpu *vcpu, u64 value, bool host)
 }
 
 /* ------------------------------------------------------------------ writes with rules of their own */
-
-static int write_apic_base(struct vtx_vcpu *vcpu, u64 value, bool host)
-{
-	u64 reserved = ~0ull << (vcpu->cpuid.maxphyaddr ?: 36) | 0x2ff | X2APIC_ENABLE;
-
-	if (vcpu->apic) {
-		if (vtx_apic_base_write(vcpu, value, host))
-			return 1;
-	} else {
-		/* The local APIC is in user space and so is x2APIC mode, which needs MSRs: not available. */
-		if (value & reserved)
-			return 1;
-		vcpu->apic_base = value;
-	}
-	vtx_cpuid_update(vcpu);
-	return 0;
-}
 
 static int write_misc_enable(struct vtx_vcpu *vcpu, u64 value, bool host)
 {
@@ -228,7 +211,7 @@ static int get_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 *
 		*data = vcpu->mtrr_def_type;
 		return 0;
 	case VTX_MSR_TSC_DEADLINE:
-		*data = vcpu->apic ? vtx_tsc_deadline_read(vcpu) : 0;
+		*data = vtx_tsc_deadline_read(vcpu);
 		return 0;
 	case VTX_MSR_X2APIC:
 		return vcpu->apic ? vtx_x2apic_msr_read(vcpu, index, data) : 1;
@@ -280,7 +263,7 @@ static int set_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 d
 	case VTX_MSR_KVM_SYSTEM_TIME_NEW:
 		return vtx_pv_clock_set_system_time(vcpu, data);
 	case VTX_MSR_APIC_BASE:
-		return write_apic_base(vcpu, data, host);
+		return vtx_apic_base_write(vcpu, data, host);
 	case VTX_MSR_FEATURE_CONTROL:	/* can only be the value it has */
 		return data != FEAT_CTL_LOCKED;
 	case VTX_MSR_TSC_ADJUST:
@@ -336,13 +319,13 @@ static int set_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 d
 		vcpu->mtrr_def_type = data;
 		return 0;
 	case VTX_MSR_TSC_DEADLINE:
-		if (vcpu->apic)
-			vtx_tsc_deadline_write(vcpu, data);
+		vtx_tsc_deadline_write(vcpu, data);
 		return 0;
 	case VTX_MSR_X2APIC:
 		return vcpu->apic ? vtx_x2apic_msr_write(vcpu, index, data) : 1;
 	case VTX_MSR_EFER:
-		return vtx_set_efer(vcpu, data, host);
+		/* LMA follows CR0.PG and LME, whoever writes. */
+		return vtx_set_efer(vcpu, (data & ~(u64)EFER_LMA) | (vcpu->efer & EFER_LMA), host);
 	case VTX_MSR_CSTAR:
 		vcpu->msr_cstar = data;
 		return 0;
@@ -374,10 +357,12 @@ static int set_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 d
 	return 1;
 }
 
-/* TSC_AUX exists where the processor has it, whatever the vCPU's CPUID says. */
+/*
+ * User space reaches what the processor has, whatever the vCPU's CPUID says. @host is never NULL: it was made when the vCPU was.
+ */
 static bool backed(enum vtx_msr_id id, const struct vtx_cpuid *host)
 {
-	return id != VTX_MSR_TSC_AUX || vtx_cpuid_has(host, VTX_F_RDTSCP) || vtx_cpuid_has(host, VTX_F_RDPID);
+	return host && (id != VTX_MSR_TSC_AUX || vtx_cpuid_has(host, VTX_F_RDTSCP) || vtx_cpuid_has(host, VTX_F_RDPID));
 }
 
 int vtx_msr_get(struct vtx_vcpu *vcpu, u32 index, u64 *data, bool host)
@@ -396,23 +381,28 @@ int vtx_msr_set(struct vtx_vcpu *vcpu, u32 index, u64 data, bool host)
 	const struct vtx_cpuid *limits = host ? vtx_cpuid_host() : &vcpu->cpuid;
 	enum vtx_msr_id id = vtx_msr_find(index);
 
-	if (!vtx_msr_writable(id, &vcpu->cpuid, host) || !vtx_msr_value_ok(id, index, data, &vcpu->cpuid, limits))
+	if (!vtx_msr_writable(id, &vcpu->cpuid, host) || (host && !backed(id, limits)))
 		return 1;
-	if (host && !backed(id, limits))
+	if (!vtx_msr_value_ok(id, index, data, &vcpu->cpuid, limits))
 		return 1;
 	return set_value(vcpu, id, index, data, host);
 }
 
 /* ------------------------------------------------------------------ lists, features */
 
+/* Both: 0 when out of memory at the very first use; vtx_cpuid_host() says so beforehand. */
 u32 vtx_msr_index_list(u32 *out, u32 n)
 {
-	return vtx_msr_list(vtx_cpuid_host(), VTX_MSR_LISTED, out, n);
+	const struct vtx_cpuid *host = vtx_cpuid_host();
+
+	return host ? vtx_msr_list(host, VTX_MSR_LISTED, out, n) : 0;
 }
 
 u32 vtx_msr_feature_list(u32 *out, u32 n)
 {
-	return vtx_msr_list(vtx_cpuid_host(), VTX_MSR_FEATURE, out, n);
+	const struct vtx_cpuid *host = vtx_cpuid_host();
+
+	return host ? vtx_msr_list(host, VTX_MSR_FEATURE, out, n) : 0;
 }
 
 int vtx_msr_feature_get(u32 index, u64 *data)
@@ -472,6 +462,6 @@ void vtx_msrs_reset(struct vtx_vcpu *vcpu, bool init)
 	vcpu->pv_clock.system_time_msr = 0;
 	/* With an APIC in the kernel, that one's reset sets it. */
 	if (!vcpu->apic)
-		vcpu->apic_base = APIC_DEFAULT_PHYS_BASE | APIC_BASE_ENABLE |
+		vcpu->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
 				  (vcpu->id == vcpu->vm->boot_cpu_id ? MSR_IA32_APICBASE_BSP : 0);
 }

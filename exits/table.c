@@ -14,7 +14,7 @@
 #define RESERVED(n) [n] = { "RESERVED_" #n, NULL, NULL }
 
 const struct vtx_exit_row vtx_exit_table[VTX_NR_EXIT_REASONS] = {
-	ROW(EXCEPTION_NMI, NULL, vtx_exit_exception_nmi),
+	ROW(EXCEPTION_NMI, vtx_exit_exception_nmi, vtx_exit_exception_nmi),
 	ROW(EXTERNAL_INTERRUPT, vtx_fast_resume, vtx_fast_resume),
 	ROW(TRIPLE_FAULT, NULL, vtx_exit_triple_fault),
 	NEVER(INIT_SIGNAL),

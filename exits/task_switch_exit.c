@@ -8,6 +8,7 @@
 #include "exits/exits.h"
 #include "exits/guest_mem.h"
 #include "exits/task_switch.h"
+#include "vmx/cr.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 
@@ -15,7 +16,6 @@
 #define QUAL_SOURCE(q)	 ((q) >> 30 & 3)
 
 #define DR7_LOCAL_ENABLES (DR_LOCAL_ENABLE_MASK | DR_LOCAL_SLOWDOWN)
-#define DR6_BT		  BIT(15)
 
 static_assert((int)VTX_LDTR == VTX_TASK_LDTR && (int)VTX_TR == VTX_TASK_TR);
 
@@ -167,6 +167,6 @@ int vtx_exit_task_switch(struct vtx_vcpu *vcpu)
 	if (ret != VTX_TASK_DONE)
 		vtx_inject_emu_exception(vcpu, &exc);
 	else if (state.debug_trap)
-		vtx_inject_debug(vcpu, DR6_BT);
+		vtx_inject_debug(vcpu, VTX_DR6_BT);
 	return VTX_EXIT_RESUME;
 }

@@ -31,45 +31,64 @@ static void pic_notify(struct vtx_vm *vm)
 	}
 }
 
-/* Ends a section under pic_lock, and does what its outcome asks for. */
-static void pic_unlock(struct vtx_vm *vm, unsigned long flags)
+/* What happened in a section under pic_lock: the output rose; service of these lines ended. */
+struct pic_outcome {
+	bool rose;
+	u16 ended;
+};
+
+/* At the end of the section, lock held. */
+static struct pic_outcome pic_settle(struct vtx_irqchip *chip)
 {
-	struct vtx_irqchip *chip = vm->irqchip;
-	bool output = vtx_pic_output(&chip->pic), rises = output && !chip->pic_output;
-	u16 ended = vtx_pic_take_ended(&chip->pic);
+	bool output = vtx_pic_output(&chip->pic);
+	struct pic_outcome outcome = {
+		.rose = output && !chip->pic_output,
+		.ended = vtx_pic_take_ended(&chip->pic),
+	};
 
 	WRITE_ONCE(chip->pic_output, output);
-	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
-	if (rises)
+	return outcome;
+}
+
+/* After the section, lock dropped. */
+static void pic_tell(struct vtx_vm *vm, struct pic_outcome outcome)
+{
+	if (outcome.rose)
 		pic_notify(vm);
-	if (ended & 1)
+	if (outcome.ended & 1)
 		vtx_pit_ended(vm);
-	if (ended)
-		vtx_irqfd_ended(vm, ended, 0);
+	if (outcome.ended)
+		vtx_irqfd_ended(vm, outcome.ended, 0);
 }
 
 int vtx_pic_line(struct vtx_vm *vm, unsigned int line, unsigned int source, bool level)
 {
 	struct vtx_irqchip *chip = vm->irqchip;
+	struct pic_outcome outcome;
 	unsigned long flags;
 	int ret;
 
 	raw_spin_lock_irqsave(&chip->pic_lock, flags);
 	ret = vtx_pic_set_line(&chip->pic, line, source, level);
-	pic_unlock(vm, flags);
+	outcome = pic_settle(chip);
+	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	pic_tell(vm, outcome);
 	return ret;
 }
 
 int vtx_pic_inta(struct vtx_vm *vm)
 {
 	struct vtx_irqchip *chip = vm->irqchip;
+	struct pic_outcome outcome;
 	unsigned long flags;
 	int vector = -1;
 
 	raw_spin_lock_irqsave(&chip->pic_lock, flags);
 	if (vtx_pic_output(&chip->pic)) /* else another vCPU was faster, or the guest masked it */
 		vector = vtx_pic_ack(&chip->pic);
-	pic_unlock(vm, flags);
+	outcome = pic_settle(chip);
+	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	pic_tell(vm, outcome);
 	return vector;
 }
 
@@ -81,6 +100,7 @@ static bool is_pic_port(u64 port)
 static void pic_port_write(struct vtx_vm *vm, u64 addr, unsigned int len, const u8 *data)
 {
 	struct vtx_irqchip *chip = vm->irqchip;
+	struct pic_outcome outcome;
 	unsigned long flags;
 	unsigned int i;
 
@@ -88,12 +108,15 @@ static void pic_port_write(struct vtx_vm *vm, u64 addr, unsigned int len, const 
 	for (i = 0; i < len; i++)
 		if (is_pic_port(addr + i))
 			vtx_pic_write(&chip->pic, addr + i, data[i]);
-	pic_unlock(vm, flags);
+	outcome = pic_settle(chip);
+	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	pic_tell(vm, outcome);
 }
 
 static void pic_port_read(struct vtx_vm *vm, u64 addr, unsigned int len, u8 *data)
 {
 	struct vtx_irqchip *chip = vm->irqchip;
+	struct pic_outcome outcome;
 	unsigned long flags;
 	unsigned int i;
 
@@ -101,7 +124,9 @@ static void pic_port_read(struct vtx_vm *vm, u64 addr, unsigned int len, u8 *dat
 	for (i = 0; i < len; i++)
 		if (is_pic_port(addr + i))
 			data[i] = vtx_pic_read(&chip->pic, addr + i);
-	pic_unlock(vm, flags);
+	outcome = pic_settle(chip);
+	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	pic_tell(vm, outcome);
 }
 
 static const struct vtx_bus_ops pic_ops = { .read = pic_port_read, .write = pic_port_write };
@@ -268,6 +293,7 @@ static void set_ioapic(struct vtx_vm *vm, const struct kvm_ioapic_state *state)
 
 int vtx_set_irqchip(struct vtx_vm *vm, const struct kvm_irqchip *arg)
 {
+	struct pic_outcome outcome;
 	struct vtx_irqchip *chip;
 	unsigned long flags;
 
@@ -279,7 +305,9 @@ int vtx_set_irqchip(struct vtx_vm *vm, const struct kvm_irqchip *arg)
 	case KVM_IRQCHIP_PIC_SLAVE:
 		raw_spin_lock_irqsave(&chip->pic_lock, flags);
 		vtx_pic_set_state(&chip->pic, arg->chip_id, &arg->chip.pic);
-		pic_unlock(vm, flags);
+		outcome = pic_settle(chip);
+		raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+		pic_tell(vm, outcome);
 		return 0;
 	case KVM_IRQCHIP_IOAPIC:
 		set_ioapic(vm, &arg->chip.ioapic);

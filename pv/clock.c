@@ -11,7 +11,7 @@
  * the clock monotonic themselves.
  */
 #include <linux/kvm.h>
-#include <linux/timekeeping.h>
+#include <linux/ktime.h>
 #include <asm/cpufeature.h>
 #include <asm/pvclock-abi.h>
 #include <asm/tsc.h>

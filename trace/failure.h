@@ -15,11 +15,12 @@ struct vtx_failure {
 	u32 vcpu_id;		/* ~0: none in particular */
 	u64 rip;
 	char text[192];
+	bool complete;		/* all of the above is there: smp_load_acquire() before reading it */
 };
 
 /*
  * Marks the VM dead (first caller wins), records the sentence, prints it once to dmesg and asks all vCPUs to leave with EIO. Any
- * context. @vcpu may be NULL.
+ * context but NMI. @vcpu may be NULL.
  */
 __printf(3, 4) void vtx_vm_fail(struct vtx_vm *vm, struct vtx_vcpu *vcpu, const char *fmt, ...);
 

@@ -66,8 +66,8 @@ static void vtx_say_counts(const struct vtx_machine *m)
 		const struct vtx_vcpu_counts *c = &m->vcpus[i].counts;
 
 		vtx_verbose("vCPU %u returned from KVM_RUN: %" PRIu64 " port reads, %" PRIu64 " port writes, %" PRIu64
-			    " MMIO, %" PRIu64 " signals, %" PRIu64 " others", i, c->port_in, c->port_out, c->mmio, c->signal,
-			    c->other);
+			    " MMIO, %" PRIu64 " signals, %" PRIu64 " others, in %" PRIu64 " million ticks", i, c->port_in, c->port_out,
+			    c->mmio, c->signal, c->other, m->vcpus[i].ticks / 1000000);
 	}
 }
 

@@ -15,6 +15,8 @@
 #define VTX_ENTRY_FAILED_BIT 0x80000000ULL /* SDM vol. 3, 24.9.1: bit 31 of the exit reason */
 #define VTX_CODE_BEFORE 16
 #define VTX_CODE_BYTES 48
+#define VTX_OPCODE_INT3 0xcc
+#define VTX_EFER_LMA 0x400
 
 static void vtx_report_fail_entry(FILE *out, const struct kvm_run *run)
 {
@@ -89,7 +91,7 @@ static void vtx_report_regs(FILE *out, const struct kvm_regs *r)
 	};
 
 	for (unsigned int i = 0; i < sizeof(regs) / sizeof(regs[0]); i++)
-		fprintf(out, "%s%s %016" PRIx64 "%s", i % 4 ? "  " : "  ", regs[i].name, regs[i].value,
+		fprintf(out, "  %s %016" PRIx64 "%s", regs[i].name, regs[i].value,
 			i % 4 == 3 ? "\n" : "");
 	fputc('\n', out);
 }
@@ -119,18 +121,27 @@ static void vtx_report_sregs(FILE *out, const struct kvm_sregs *s)
 		(uint64_t)s->apic_base);
 }
 
+static const uint8_t *vtx_code_byte(const struct vtx_ram *ram, const struct kvm_sregs *s, uint64_t linear)
+{
+	uint64_t gpa;
+
+	return vtx_walk(ram, s, linear, &gpa) ? NULL : vtx_ram_at(ram, gpa, 1);
+}
+
+/* In 64-bit mode the code segment's base counts as 0. */
+static uint64_t vtx_linear_rip(const struct kvm_regs *r, const struct kvm_sregs *s)
+{
+	return (s->cs.l && s->efer & VTX_EFER_LMA ? 0 : s->cs.base) + r->rip;
+}
+
 static void vtx_report_code(FILE *out, const struct vtx_ram *ram, const struct kvm_regs *r, const struct kvm_sregs *s)
 {
-	/* In 64-bit mode the code segment's base counts as 0. */
-	uint64_t rip = (s->cs.l && s->efer & 0x400 ? 0 : s->cs.base) + r->rip;
+	uint64_t rip = vtx_linear_rip(r, s);
 
 	fprintf(out, "  code at linear 0x%" PRIx64 ":", rip);
 	for (int i = -VTX_CODE_BEFORE; i < VTX_CODE_BYTES - VTX_CODE_BEFORE; i++) {
-		const uint8_t *byte = NULL;
-		uint64_t gpa;
+		const uint8_t *byte = vtx_code_byte(ram, s, rip + (uint64_t)(int64_t)i);
 
-		if (!vtx_walk(ram, s, rip + (uint64_t)(int64_t)i, &gpa))
-			byte = vtx_ram_at(ram, gpa, 1);
 		fprintf(out, i == 0 ? " <" : " ");
 		if (byte)
 			fprintf(out, "%02x", *byte);
@@ -139,6 +150,18 @@ static void vtx_report_code(FILE *out, const struct vtx_ram *ram, const struct k
 		if (i == 0)
 			fputc('>', out);
 	}
+}
+
+bool vtx_report_is_reboot(struct vtx_vcpu *vcpu, const struct vtx_ram *ram)
+{
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	const uint8_t *byte;
+
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0 || ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
+		return false;
+	byte = vtx_code_byte(ram, &sregs, vtx_linear_rip(&regs, &sregs));
+	return sregs.cr0 & 1 && sregs.idt.limit == 0 && byte && *byte == VTX_OPCODE_INT3;
 }
 
 char *vtx_report(struct vtx_vcpu *vcpu, const struct vtx_ram *ram, const char *headline)

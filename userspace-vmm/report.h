@@ -12,4 +12,7 @@
  */
 char *vtx_report(struct vtx_vcpu *vcpu, const struct vtx_ram *ram, const char *headline);
 
+/* After KVM_EXIT_SHUTDOWN: was it INT3 with an empty IDT?  Nobody does that by accident; Linux does it to reboot. */
+bool vtx_report_is_reboot(struct vtx_vcpu *vcpu, const struct vtx_ram *ram);
+
 #endif

@@ -192,7 +192,11 @@ static void vtx_vcpu_exit(struct vtx_vcpu *vcpu)
 		vtx_machine_end(m, VTX_STATUS_SHUTDOWN, "the guest halted, and nothing could wake it", NULL);
 		return;
 	case KVM_EXIT_SHUTDOWN:
-		vtx_vcpu_die(vcpu, VTX_STATUS_TRIPLE_FAULT, "triple fault");
+		if (vtx_report_is_reboot(vcpu, &m->ram) && !vtx_be_verbose)
+			vtx_machine_end(m, VTX_STATUS_TRIPLE_FAULT,
+					"triple fault on purpose: INT3 without an IDT, how Linux reboots with reboot=t", NULL);
+		else
+			vtx_vcpu_die(vcpu, VTX_STATUS_TRIPLE_FAULT, "triple fault");
 		return;
 	case KVM_EXIT_FAIL_ENTRY:
 		vtx_vcpu_die(vcpu, VTX_STATUS_ENTRY_FAILURE, "VM entry failed");
@@ -226,6 +230,7 @@ static void *vtx_vcpu_thread(void *opaque)
 
 	snprintf(name, sizeof(name), "vtx-vcpu%u", vcpu->index);
 	pthread_setname_np(pthread_self(), name);
+	vcpu->ticks = __builtin_ia32_rdtsc();
 	while (!atomic_load_explicit(&m->ending, memory_order_relaxed)) {
 		if (ioctl(vcpu->fd, KVM_RUN, 0UL) == 0) {
 			vtx_vcpu_exit(vcpu);
@@ -236,6 +241,7 @@ static void *vtx_vcpu_thread(void *opaque)
 			break;
 		}
 	}
+	vcpu->ticks = __builtin_ia32_rdtsc() - vcpu->ticks;
 	return NULL;
 }
 

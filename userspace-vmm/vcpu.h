@@ -26,7 +26,9 @@ struct vtx_vcpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	bool started;
-	struct vtx_vcpu_counts counts; /* written by its thread, read after it ended */
+	/* written by its thread, read after it ended */
+	struct vtx_vcpu_counts counts;
+	uint64_t ticks; /* of the host's TSC, from the first entry to the end */
 };
 
 /* Creates vCPU INDEX of CPUS with CPUID, MSRs and local APIC as a guest finds them after reset. */

@@ -40,7 +40,10 @@ struct test {
  */
 int harness_main(int argc, char **argv, const struct test *tests, size_t count);
 
-/* Seconds of the machine's clock after which a case is killed; a case that needs more says so at its start. */
+/*
+ * Seconds of the machine's clock (in Bochs one is 3.5 thousand million instructions) after which a case is killed: 4, unless a
+ * case that needs more says so at its start.  $VTX_TEST_SLOW is a factor for all.
+ */
 void test_timeout(unsigned int seconds);
 
 /* Prints one KTAP diagnostic line. */

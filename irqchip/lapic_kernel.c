@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Local APICs in the kernel: delivery of messages to vCPUs, the host timer behind the APIC timer, register access from exits,
+ * IA32_APIC_BASE, KVM_GET_LAPIC and KVM_SET_LAPIC.
+ *
+ * No wake-up is lost.  A sender sets the IRR bit and the hint (locked operations), then VTX_REQ_EVENT (locked), then looks at
+ * where the vCPU is (vtx_vcpu_kick()).  The vCPU looks at the hint, then says it is in guest mode (full barrier), then looks at its
+ * requests.  If the vCPU's look at the hint came too early, its look at the requests comes after the sender's request, or the
+ * sender's look at the mode comes after the vCPU's announcement and the sender interrupts it.  A halted vCPU does the same with
+ * rcuwait instead of the mode.  Who finds the IRR bit set already needs no kick: the one who set it makes one.
+ *
+ * timer_lock (raw, interrupts off) protects lapic.timer together with the programming of the hrtimer.  The hrtimer may fire when
+ * nothing is due (it is not cancelled when the guest disarms or postpones); vtx_lapic_timer_expire() then does nothing.
+ */
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <asm/msr.h>
+#include <asm/tsc.h>
+#include "compat/compat.h"
+#include "exits/cpuid.h"
+#include "irqchip/kernel.h"
+#include "vmx/event.h"
+
+/* ---------------------------------------------------------------- delivery */
+
+/* Makes the vCPU look at its IRR. The sender's own vCPU looks anyway before it enters the guest or halts. */
+static void notify(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender)
+{
+	if (vcpu != sender)
+		vtx_vcpu_request_kick(vcpu, VTX_REQ_EVENT);
+}
+
+static int deliver_to(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender, const struct vtx_apic_msg *msg)
+{
+	int ret;
+
+	switch (msg->mode) {
+	case VTX_APIC_FIXED:
+	case VTX_APIC_LOWEST:
+		ret = vtx_lapic_accept(&vcpu->apic->lapic, msg->vector, msg->level);
+		if (ret > 0)
+			notify(vcpu, sender);
+		return ret;
+	case VTX_APIC_NMI:
+		vtx_queue_nmi(vcpu);
+		return 1;
+	case VTX_APIC_INIT_MODE:
+		/* INIT forgets a SIPI that came before it. */
+		clear_bit(VTX_APIC_SIPI, &vcpu->apic_events);
+		set_bit(VTX_APIC_INIT, &vcpu->apic_events);
+		vtx_vcpu_request_kick(vcpu, VTX_REQ_APIC_EVENT);
+		return 1;
+	case VTX_APIC_STARTUP:
+		WRITE_ONCE(vcpu->sipi_vector, msg->vector);
+		set_bit(VTX_APIC_SIPI, &vcpu->apic_events); /* a locked operation: the vector is there first */
+		vtx_vcpu_request_kick(vcpu, VTX_REQ_APIC_EVENT);
+		return 1;
+	default: /* SMI: there is no SMM. ExtINT from an IOAPIC entry: the PIC's wire to LINT0 does that. */
+		return -1;
+	}
+}
+
+static bool addressed(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender, const struct vtx_apic_msg *msg)
+{
+	if (!vcpu->apic)
+		return false;
+	switch (msg->shorthand) {
+	case VTX_APIC_SELF:
+		return vcpu == sender;
+	case VTX_APIC_ALL:
+		return vtx_lapic_hw_enabled(&vcpu->apic->lapic);
+	case VTX_APIC_ALL_BUT_SELF:
+		return vcpu != sender && vtx_lapic_hw_enabled(&vcpu->apic->lapic);
+	default:
+		return vtx_lapic_match(&vcpu->apic->lapic, msg);
+	}
+}
+
+/*
+ * Of the addressed APICs that take fixed interrupts, the one with the lowest priority; among equals they take turns. The priorities
+ * of running vCPUs are read as they are: any choice is a correct one.
+ */
+static int deliver_lowest(struct vtx_vm *vm, struct vtx_vcpu *sender, const struct vtx_apic_msg *msg)
+{
+	unsigned int nr = vtx_vm_num_vcpus(vm), turn = READ_ONCE(vm->irqchip->turn), i;
+	struct vtx_vcpu *best = NULL;
+	int best_ppr = 256, ppr;
+
+	for (i = 0; i < nr; i++) {
+		struct vtx_vcpu *vcpu = vm->vcpus[(turn + i) % nr];
+
+		if (!addressed(vcpu, sender, msg) || !vtx_lapic_accepts(&vcpu->apic->lapic))
+			continue;
+		ppr = vtx_lapic_ppr(&vcpu->apic->lapic) >> 4;
+		if (ppr < best_ppr) {
+			best = vcpu;
+			best_ppr = ppr;
+		}
+	}
+	if (!best)
+		return -1;
+	WRITE_ONCE(vm->irqchip->turn, best->index + 1);
+	return deliver_to(best, sender, msg);
+}
+
+int vtx_apic_deliver(struct vtx_vm *vm, struct vtx_vcpu *sender, const struct vtx_apic_msg *msg)
+{
+	struct vtx_vcpu *vcpu;
+	int i, r, ret = -1;
+
+	if (vtx_apic_msg_one_of(msg) && (msg->mode == VTX_APIC_FIXED || msg->mode == VTX_APIC_LOWEST))
+		return deliver_lowest(vm, sender, msg);
+	if (msg->shorthand == VTX_APIC_SELF)
+		return sender && sender->apic ? deliver_to(sender, sender, msg) : -1;
+	/* One physical destination: vCPUs are nearly always created in the order of their ids. */
+	if (msg->shorthand == VTX_APIC_NO_SHORTHAND && !msg->logical && msg->dest < vtx_vm_num_vcpus(vm)) {
+		vcpu = vm->vcpus[array_index_nospec(msg->dest, VTX_MAX_VCPUS)];
+		if (addressed(vcpu, sender, msg))
+			return deliver_to(vcpu, sender, msg);
+	}
+	vtx_for_each_vcpu(i, vcpu, vm) {
+		if (!addressed(vcpu, sender, msg))
+			continue;
+		r = deliver_to(vcpu, sender, msg);
+		if (r >= 0)
+			ret = r + max(ret, 0);
+	}
+	return ret;
+}
+
+/* ---------------------------------------------------------------- the vCPU takes an interrupt */
+
+/* The PIC waits, and this vCPU's LINT0 lets it through. */
+static bool extint_pending(struct vtx_vcpu *vcpu)
+{
+	struct vtx_irqchip *chip = vcpu->vm->irqchip;
+	struct vtx_lapic *apic = &vcpu->apic->lapic;
+
+	if (!(READ_ONCE(apic->irr_hint) & VTX_LAPIC_HINT_EXTINT))
+		return false;
+	if (!READ_ONCE(chip->pic_output)) {
+		/* The PIC writes pic_output before it sets the hint: what we miss here sets the hint again. */
+		vtx_lapic_drop_hint(apic, VTX_LAPIC_HINT_EXTINT);
+		if (!READ_ONCE(chip->pic_output))
+			return false;
+		vtx_lapic_set_hint(apic, VTX_LAPIC_HINT_EXTINT);
+	}
+	return vtx_lapic_takes_extint(apic);
+}
+
+int vtx_pending_irq_slow(struct vtx_vcpu *vcpu)
+{
+	return extint_pending(vcpu) ? 0 : vtx_lapic_find_deliverable(&vcpu->apic->lapic);
+}
+
+int vtx_ack_irq(struct vtx_vcpu *vcpu)
+{
+	int vector;
+
+	if (!vcpu->apic)
+		return -1;
+	if (extint_pending(vcpu)) {
+		vector = vtx_pic_inta(vcpu->vm);
+		if (vector >= 0)
+			return vector;
+	}
+	return vtx_lapic_ack(&vcpu->apic->lapic);
+}
+
+int vtx_take_ioapic_eoi(struct vtx_vcpu *vcpu)
+{
+	int vector = -1;
+
+	if (vcpu->apic) {
+		vector = vcpu->apic->eoi_exit;
+		vcpu->apic->eoi_exit = -1;
+	}
+	return vector;
+}
+
+/* ---------------------------------------------------------------- timer */
+
+/*
+ * Programs the host timer for the deadline, or raises at once what is due. timer_lock held. Return: the vCPU has to look.
+ */
+static bool program_timer(struct vtx_lapic_kernel *k)
+{
+	u64 deadline = k->lapic.timer.deadline_ns;
+	bool raised = false;
+
+	if (deadline && deadline <= ktime_get_ns())
+		deadline = vtx_lapic_timer_expire(&k->lapic, ktime_get_ns(), &raised);
+	if (deadline)
+		hrtimer_start(&k->timer, ns_to_ktime(deadline), HRTIMER_MODE_ABS_HARD);
+	return raised;
+}
+
+static enum hrtimer_restart timer_fn(struct hrtimer *timer)
+{
+	struct vtx_lapic_kernel *k = container_of(timer, struct vtx_lapic_kernel, timer);
+	enum hrtimer_restart restart = HRTIMER_NORESTART;
+	unsigned long flags;
+	bool raised;
+	u64 next;
+
+	raw_spin_lock_irqsave(&k->timer_lock, flags);
+	next = vtx_lapic_timer_expire(&k->lapic, ktime_get_ns(), &raised);
+	/* Queued already: the guest armed it anew while we waited for the lock. */
+	if (next && !hrtimer_is_queued(timer)) {
+		hrtimer_set_expires(timer, ns_to_ktime(next));
+		restart = HRTIMER_RESTART;
+	}
+	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+	if (raised)
+		notify(k->vcpu, NULL);
+	return restart;
+}
+
+void vtx_lapic_timer_expired(struct vtx_vcpu *vcpu)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+	unsigned long flags;
+
+	if (!k || !READ_ONCE(k->lapic.timer.deadline_ns))
+		return;
+	raw_spin_lock_irqsave(&k->timer_lock, flags);
+	program_timer(k);
+	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+}
+
+u64 vtx_tsc_deadline_read(struct vtx_vcpu *vcpu)
+{
+	return vcpu->apic ? vtx_lapic_read_tsc_deadline(&vcpu->apic->lapic) : 0;
+}
+
+void vtx_tsc_deadline_write(struct vtx_vcpu *vcpu, u64 data)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+	unsigned long flags;
+
+	if (!k)
+		return;
+	raw_spin_lock_irqsave(&k->timer_lock, flags);
+	vtx_lapic_write_tsc_deadline(&k->lapic, data, rdtsc() + vcpu->tsc_offset, tsc_khz, ktime_get_ns());
+	program_timer(k); /* what is due at once, we see before the next entry */
+	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+}
+
+/* ---------------------------------------------------------------- register access */
+
+/* CPUID may be set after the APIC was made. */
+static void sync_features(struct vtx_vcpu *vcpu)
+{
+	struct vtx_lapic *apic = &vcpu->apic->lapic;
+
+	apic->x2apic_ok = vtx_cpuid_has(&vcpu->cpuid, VTX_F_X2APIC);
+	apic->tsc_deadline_ok = vtx_cpuid_has(&vcpu->cpuid, VTX_F_TSC_DEADLINE);
+}
+
+static void ended(struct vtx_vcpu *vcpu, const struct vtx_lapic_fx *fx)
+{
+	struct vtx_vm *vm = vcpu->vm;
+	struct vtx_irqchip *chip = vm->irqchip;
+	u8 vector = fx->eoi_vector;
+
+	if (fx->what & VTX_LAPIC_FX_EOI) {
+		if (vm->irqchip_mode == VTX_IRQCHIP_KERNEL)
+			vtx_ioapic_broadcast_eoi(vm, vector);
+		else
+			vcpu->apic->eoi_exit = vector;
+	} else if (READ_ONCE(chip->watched[vector / 32]) & (1u << (vector & 31))) {
+		vtx_ioapic_broadcast_eoi(vm, vector);
+	}
+}
+
+static void effects(struct vtx_vcpu *vcpu, const struct vtx_lapic_fx *fx)
+{
+	if (fx->what & VTX_LAPIC_FX_ENDED)
+		ended(vcpu, fx);
+	if (fx->what & VTX_LAPIC_FX_SEND)
+		vtx_apic_deliver(vcpu->vm, vcpu, &fx->msg);
+}
+
+bool vtx_lapic_mmio(struct vtx_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+	struct vtx_lapic_fx fx;
+	unsigned long flags;
+	u64 value = 0;
+	u32 offset;
+
+	if (!k || !vtx_lapic_covers(&k->lapic, gpa))
+		return false;
+	offset = gpa - VTX_LAPIC_BASE_ADDR(k->lapic.base);
+	if (!write) {
+		value = vtx_lapic_mmio_read(&k->lapic, offset, len,
+					    (offset & ~0xfu) == VTX_LAPIC_TMCCT ? ktime_get_ns() : 0);
+		memcpy(data, &value, min(len, 8u));
+		return true;
+	}
+	memcpy(&value, data, min(len, 8u));
+	if (vtx_lapic_is_timer_reg(offset)) {
+		sync_features(vcpu);
+		raw_spin_lock_irqsave(&k->timer_lock, flags);
+		vtx_lapic_mmio_write(&k->lapic, offset, len, value, ktime_get_ns(), &fx);
+		program_timer(k);
+		raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+	} else {
+		vtx_lapic_mmio_write(&k->lapic, offset, len, value, 0, &fx);
+	}
+	effects(vcpu, &fx);
+	return true;
+}
+
+static u32 msr_offset(u32 msr)
+{
+	return (msr - VTX_LAPIC_MSR_BASE) << 4;
+}
+
+int vtx_x2apic_msr_read(struct vtx_vcpu *vcpu, u32 msr, u64 *data)
+{
+	if (!vcpu->apic)
+		return 1;
+	return !!vtx_lapic_msr_read(&vcpu->apic->lapic, msr, data,
+				    msr_offset(msr) == VTX_LAPIC_TMCCT ? ktime_get_ns() : 0);
+}
+
+int vtx_x2apic_msr_write(struct vtx_vcpu *vcpu, u32 msr, u64 data)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+	struct vtx_lapic_fx fx;
+	unsigned long flags;
+	int ret;
+
+	if (!k)
+		return 1;
+	if (vtx_lapic_is_timer_reg(msr_offset(msr))) {
+		sync_features(vcpu);
+		raw_spin_lock_irqsave(&k->timer_lock, flags);
+		ret = vtx_lapic_msr_write(&k->lapic, msr, data, ktime_get_ns(), &fx);
+		if (!ret)
+			program_timer(k);
+		raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+	} else {
+		ret = vtx_lapic_msr_write(&k->lapic, msr, data, 0, &fx);
+	}
+	if (!ret)
+		effects(vcpu, &fx);
+	return !!ret;
+}
+
+u64 vtx_lapic_cr8(struct vtx_vcpu *vcpu)
+{
+	return vcpu->apic ? (vtx_lapic_get(&vcpu->apic->lapic, VTX_LAPIC_TPR) >> 4) & 0xf : 0;
+}
+
+void vtx_lapic_set_cr8(struct vtx_vcpu *vcpu, u64 value)
+{
+	if (vcpu->apic)
+		vtx_lapic_put(&vcpu->apic->lapic, VTX_LAPIC_TPR, (value & 0xf) << 4);
+}
+
+/* Without a local APIC the register is just kept, within what it could hold. */
+static int bare_base_write(struct vtx_vcpu *vcpu, u64 data)
+{
+	u64 allowed = VTX_LAPIC_BASE_BSP | VTX_LAPIC_BASE_ENABLE | VTX_LAPIC_BASE_X2APIC | GENMASK_ULL(51, 12);
+
+	if ((data & ~allowed) || ((data & VTX_LAPIC_BASE_X2APIC) && !(data & VTX_LAPIC_BASE_ENABLE)))
+		return 1;
+	vcpu->apic_base = data;
+	vtx_cpuid_update(vcpu);
+	return 0;
+}
+
+int vtx_apic_base_write(struct vtx_vcpu *vcpu, u64 data, bool host_initiated)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+	unsigned long flags;
+	int ret;
+
+	if (!k)
+		return bare_base_write(vcpu, data);
+	sync_features(vcpu);
+	raw_spin_lock_irqsave(&k->timer_lock, flags);
+	ret = vtx_lapic_set_base(&k->lapic, data, vcpu->cpuid.maxphyaddr, host_initiated);
+	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+	if (ret)
+		return 1;
+	if ((vcpu->apic_base ^ data) & VTX_LAPIC_BASE_ENABLE) {
+		vcpu->apic_base = data;
+		vtx_cpuid_update(vcpu);
+	}
+	vcpu->apic_base = data;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- life, save and restore */
+
+int vtx_lapic_create(struct vtx_vcpu *vcpu)
+{
+	struct vtx_lapic_kernel *k = kzalloc(sizeof(*k), GFP_KERNEL_ACCOUNT);
+	u32 *regs = (u32 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+
+	if (!k || !regs) {
+		kfree(k);
+		free_page((unsigned long)regs);
+		return -ENOMEM;
+	}
+	k->vcpu = vcpu;
+	k->eoi_exit = -1;
+	raw_spin_lock_init(&k->timer_lock);
+	vtx_hrtimer_setup(&k->timer, timer_fn, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
+	vtx_lapic_init(&k->lapic, regs, vcpu->id, vcpu->id == vcpu->vm->boot_cpu_id);
+	/* The PIC may have been asserted before we could be told. */
+	vtx_lapic_set_hint(&k->lapic, VTX_LAPIC_HINT_EXTINT);
+	/* With the IOAPIC in user space a guest may suppress the broadcast; the in-kernel one has no EOI register. */
+	k->lapic.directed_eoi_ok = vcpu->vm->irqchip_mode == VTX_IRQCHIP_SPLIT;
+	vtx_lapic_reset(&k->lapic, false);
+	vcpu->apic = k;
+	vcpu->apic_base = k->lapic.base;
+	return 0;
+}
+
+void vtx_lapic_destroy(struct vtx_vcpu *vcpu)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+
+	if (!k)
+		return;
+	hrtimer_cancel(&k->timer);
+	vcpu->apic = NULL;
+	free_page((unsigned long)k->lapic.regs);
+	kfree(k);
+}
+
+void vtx_lapic_reset_vcpu(struct vtx_vcpu *vcpu, bool init)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+	unsigned long flags;
+
+	if (!k) {
+		if (!init)
+			vcpu->apic_base = VTX_LAPIC_DEFAULT_BASE | VTX_LAPIC_BASE_ENABLE |
+					  (vcpu->id == vcpu->vm->boot_cpu_id ? VTX_LAPIC_BASE_BSP : 0);
+		return;
+	}
+	raw_spin_lock_irqsave(&k->timer_lock, flags);
+	vtx_lapic_reset(&k->lapic, init);
+	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+	k->eoi_exit = -1;
+	vcpu->apic_base = k->lapic.base;
+}
+
+int vtx_get_lapic(struct vtx_vcpu *vcpu, struct kvm_lapic_state *state)
+{
+	if (!vcpu->apic)
+		return -EINVAL;
+	vtx_lapic_get_state(&vcpu->apic->lapic, state, ktime_get_ns(), false);
+	return 0;
+}
+
+int vtx_set_lapic(struct vtx_vcpu *vcpu, const struct kvm_lapic_state *state)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+	unsigned long flags;
+	int ret;
+
+	if (!k)
+		return -EINVAL;
+	sync_features(vcpu);
+	raw_spin_lock_irqsave(&k->timer_lock, flags);
+	ret = vtx_lapic_set_state(&k->lapic, state, ktime_get_ns(), false);
+	if (!ret)
+		program_timer(k);
+	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+	if (!ret)
+		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+	return ret;
+}
