@@ -2,6 +2,7 @@
 /*
  * Arithmetic of EPT entries: see the header.
  */
+#include "compat/pure.h"
 #include "ept/entry.h"
 
 u64 vtx_epte_leaf(u64 pfn, int level, u64 rwx)

@@ -2,6 +2,7 @@
 /*
  * Slot algebra: look-up in the sorted array, the checks of KVM_SET_USER_MEMORY_REGION, and building the next array.
  */
+#include "compat/pure.h"
 #include "ept/slot_array.h"
 
 #define PAGE_BITS 12

@@ -11,6 +11,7 @@
  * The bits' names are those of SDM vol. 2, CPUID, tables 3-8 ff.; hypervisor leaves as in the kernel's
  * Documentation/virt/kvm/x86/cpuid.rst.
  */
+#include "compat/pure.h"
 #include "exits/cpuid_policy.h"
 #include <asm/kvm_para.h>
 
@@ -58,7 +59,7 @@ static const struct leaf_row leaf_rows[] = {
 	  .add = { [ECX] = B(21) /* x2APIC */ | B(24) /* TSC-Deadline */ | B(31) /* hypervisor */ } },
 	{ 0x2, 0, .keep = { ALL, ALL, ALL, ALL } },
 	{ 0x4, 0, .keep = { ALL, ALL, ALL, ALL } },
-	{ 0x5, 0 },
+	{ 0x5, 0, .keep = { 0 } },
 	{ 0x6, 0, .add = { [EAX] = B(2) /* ARAT: the APIC timer never stops */ } },
 	{ 0x7, 0, .keep = {
 		[EAX] = ALL,
@@ -82,11 +83,11 @@ static const struct leaf_row leaf_rows[] = {
 				    B(11) /* fast short STOSB */ | B(12) /* fast short CMPSB, SCASB */ } },
 	{ 0x7, 2, .keep = { [EDX] = B(0) /* PSFD */ | B(1) /* IPRED_CTRL */ | B(2) /* RRSBA_CTRL */ | B(3) /* DDPD_U */ |
 				    B(4) /* BHI_CTRL */ | B(5) /* MCDT_NO */ } },
-	{ 0xa, 0 },
+	{ 0xa, 0, .keep = { 0 } },
 	/* 0xb: no topology that vtx knows of; a client that does writes its own */
-	{ 0xb, 0 },
+	{ 0xb, 0, .keep = { 0 } },
 	/* 0xd: built by build_xsave() */
-	{ 0xd, 0 },
+	{ 0xd, 0, .keep = { 0 } },
 	/*
 	 * 0x15 is left out: its crystal clock would be taken for the local APIC timer's (Linux, native_calibrate_tsc()),
 	 * and that ticks at 1 GHz here whatever the host's crystal does.
@@ -100,7 +101,7 @@ static const struct leaf_row leaf_rows[] = {
 	{ 0x80000002, 0, .keep = { ALL, ALL, ALL, ALL } },
 	{ 0x80000003, 0, .keep = { ALL, ALL, ALL, ALL } },
 	{ 0x80000004, 0, .keep = { ALL, ALL, ALL, ALL } },
-	{ 0x80000005, 0 },
+	{ 0x80000005, 0, .keep = { 0 } },
 	{ 0x80000006, 0, .keep = { [ECX] = ALL } },
 	{ 0x80000007, 0, .keep = { [EDX] = B(8) /* invariant TSC */ } },
 	{ 0x80000008, 0, .keep = { [EAX] = 0xffff, [EBX] = B(9) /* WBNOINVD */ } },

@@ -14,6 +14,7 @@
 #include "exits/emulation.h"
 #include "exits/exits.h"
 #include "exits/guest_mem.h"
+#include "exits/mmio_log.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 
@@ -159,8 +160,7 @@ static void instruction_ended(struct vtx_vcpu *vcpu, bool single_step)
 static void forget_log(struct vtx_vcpu *vcpu)
 {
 	vcpu->io.kind = VTX_IO_NONE;
-	vcpu->io.done = 0;
-	vcpu->io.pos = 0;
+	vtx_log_clear(&vcpu->io);
 }
 
 /*
@@ -208,7 +208,7 @@ static int run_emulator(struct vtx_emulation *em)
 	bool tf = e->rflags & X86_EFLAGS_TF;
 	int ret;
 
-	vcpu->io.pos = 0;
+	vtx_log_rewind(&vcpu->io);
 	ret = step(e);
 	if (e->committed)
 		store_state(vcpu, e);

@@ -10,7 +10,7 @@
 #ifndef VTX_EXITS_IO_PENDING_H
 #define VTX_EXITS_IO_PENDING_H
 
-#include <linux/types.h>
+#include "compat/pure.h"
 
 #define VTX_MMIO_FRAGMENTS 24	/* the widest: REP MOVS of 32 bytes or CMPXCHG16B across pages, in 8-byte pieces */
 

@@ -12,6 +12,7 @@
 #include "exits/emulation.h"
 #include "exits/exits.h"
 #include "exits/guest_mem.h"
+#include "exits/io_batch.h"
 #include "irqchip/irqchip.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
@@ -45,17 +46,9 @@ static bool have_instruction_info(void)
 	return !rdmsrl_safe(MSR_IA32_VMX_BASIC, &basic) && (basic & BASIC_INOUT_INFO);
 }
 
-static u64 addr_mask(unsigned int addr_bytes)
-{
-	return GENMASK_ULL(8 * addr_bytes - 1, 0);
-}
-
-/* Adds to a register as an instruction of this address size does: 32 bits clear the upper half, 16 keep the rest. */
 static void add_to_register(struct vtx_vcpu *vcpu, unsigned int reg, u64 n, unsigned int addr_bytes)
 {
-	u64 mask = addr_mask(addr_bytes), old = vtx_gpr(vcpu, reg), value = (old + n) & mask;
-
-	vtx_set_gpr(vcpu, reg, addr_bytes == 2 ? (old & ~mask) | value : value);
+	vtx_set_gpr(vcpu, reg, vtx_io_add(vtx_gpr(vcpu, reg), n, addr_bytes));
 }
 
 /*
@@ -69,7 +62,7 @@ static void advance(struct vtx_vcpu *vcpu, const struct batch *b, u32 count)
 	add_to_register(vcpu, b->in ? VTX_RDI : VTX_RSI, b->down ? -bytes : bytes, b->addr_bytes);
 	if (b->rep) {
 		add_to_register(vcpu, VTX_RCX, -(u64)count, b->addr_bytes);
-		if (vcpu->regs[VTX_RCX] & addr_mask(b->addr_bytes)) {
+		if (vcpu->regs[VTX_RCX] & vtx_addr_mask(b->addr_bytes)) {
 			if (vtx_rflags(vcpu) & X86_EFLAGS_TF)
 				vtx_inject_debug(vcpu, BIT(14));
 			return;
@@ -78,23 +71,11 @@ static void advance(struct vtx_vcpu *vcpu, const struct batch *b, u32 count)
 	vtx_skip_insn(vcpu);
 }
 
-/* How many elements from linear address @lin on are in its page, and do not wrap the address size from offset @ea on? */
-static u32 elements_in_page(const struct batch *b, u64 ea, u64 lin, u64 wanted)
-{
-	u64 mask = addr_mask(b->addr_bytes), room;
-
-	if (b->down)
-		room = min_t(u64, offset_in_page(lin) + b->size, ea + b->size ?: ~0ULL);
-	else
-		room = min_t(u64, PAGE_SIZE - offset_in_page(lin), mask - ea + 1 ?: ~0ULL);
-	return max_t(u64, 1, min_t(u64, wanted, room / b->size));
-}
-
 /* Segmentation and paging for the batch; sets count and gpa. VTX_EMU_DONE, FAULT, ERROR; UNHANDLED: for the emulator. */
 static int locate(struct vtx_emulation *em, struct batch *b, u64 wanted)
 {
 	unsigned int access = b->in ? VTX_EMU_ACCESS_WRITE : VTX_EMU_ACCESS_READ;
-	u64 mask = addr_mask(b->addr_bytes);
+	u64 mask = vtx_addr_mask(b->addr_bytes);
 	u64 ea = em->e.regs[b->in ? VTX_RDI : VTX_RSI] & mask, last, lin, lin_last;
 	int ret;
 
@@ -106,7 +87,7 @@ static int locate(struct vtx_emulation *em, struct batch *b, u64 wanted)
 	if (em->e.cpl == 3 && (em->e.cr0 & X86_CR0_AM) && (em->e.rflags & X86_EFLAGS_AC) && (lin & (b->size - 1)))
 		return VTX_EMU_UNHANDLED;
 
-	b->count = elements_in_page(b, ea, lin, wanted);
+	b->count = vtx_io_batch_room(ea, lin, b->size, b->addr_bytes, b->down, wanted);
 	if (b->count > 1) {
 		last = (u64)(b->count - 1) * b->size;
 		last = b->down ? ea - last : ea + last;
@@ -205,7 +186,7 @@ int vtx_io_string(struct vtx_vcpu *vcpu, u64 qual)
 	if (b.seg > VTX_GS)
 		return vtx_emulate_port(vcpu, b.port, b.size);
 	if (b.rep)
-		wanted = vcpu->regs[VTX_RCX] & addr_mask(b.addr_bytes);
+		wanted = vcpu->regs[VTX_RCX] & vtx_addr_mask(b.addr_bytes);
 	if (!wanted) {
 		vtx_skip_insn(vcpu);
 		return VTX_EXIT_RESUME;
@@ -243,7 +224,7 @@ int vtx_io_string_complete(struct vtx_vcpu *vcpu)
 		.port = io->port, .size = io->size, .addr_bytes = io->addr_bytes, .count = io->count,
 		.in = io->in, .rep = io->rep, .down = io->down, .gpa = io->gpa,
 	};
-	u64 left = vcpu->regs[VTX_RCX] & addr_mask(b.addr_bytes);
+	u64 left = vcpu->regs[VTX_RCX] & vtx_addr_mask(b.addr_bytes);
 
 	if (b.in)
 		copy_batch(vcpu, &b); /* fails only where the slot has gone meanwhile: the data has nowhere to go */

@@ -13,6 +13,7 @@
 #include "exits/emulation.h"
 #include "exits/exits.h"
 #include "exits/guest_mem.h"
+#include "exits/mmio_log.h"
 #include "irqchip/irqchip.h"
 #include "vmx/fpu.h"
 #include "vmx/vm.h"
@@ -43,31 +44,21 @@ static bool kernel_device(struct vtx_vcpu *vcpu, struct vtx_mmio_fragment *f)
 	return !vtx_bus_read(vcpu, bus, f->gpa, f->len, f->data);
 }
 
-/*
- * The next access of the instruction, from the log if it was made before. Where the log does not fit (guest memory, or registers
- * set by user space, changed since), the rest of it is worthless and the access is made anew.
- */
 static int access_fragment(struct vtx_vcpu *vcpu, u64 gpa, void *data, unsigned int len, bool write, bool port)
 {
 	struct vtx_io_pending *io = &vcpu->io;
-	struct vtx_mmio_fragment *f;
 
-	if (io->pos >= VTX_MMIO_FRAGMENTS)
-		return VTX_EMU_UNHANDLED;
-	f = &io->frag[io->pos];
-	if (io->pos >= io->done || f->gpa != gpa || f->len != len || f->write != write || f->port != port) {
-		io->done = io->pos;
-		*f = (struct vtx_mmio_fragment){ .gpa = gpa, .len = len, .write = write, .port = port };
-		if (write)
-			memcpy(f->data, data, len);
-		if (!kernel_device(vcpu, f))
+	switch (vtx_log_access(io, gpa, data, len, write, port)) {
+	case VTX_LOG_ANSWERED:
+		return VTX_EMU_DONE;
+	case VTX_LOG_NEW:
+		if (!kernel_device(vcpu, &io->frag[io->done]))
 			return VTX_EMU_IO;
-		io->done++;
+		vtx_log_answered_now(io, data);
+		return VTX_EMU_DONE;
+	default:
+		return VTX_EMU_UNHANDLED;
 	}
-	io->pos++;
-	if (!write)
-		memcpy(data, f->data, len);
-	return VTX_EMU_DONE;
 }
 
 static int access_device(struct vtx_vcpu *vcpu, u64 gpa, void *data, unsigned int len, bool write)
@@ -102,11 +93,9 @@ int vtx_mmio_ask_user(struct vtx_vcpu *vcpu)
 
 void vtx_mmio_take_answer(struct vtx_vcpu *vcpu)
 {
-	struct vtx_mmio_fragment *f = &vcpu->io.frag[vcpu->io.done];
+	bool port = vcpu->io.frag[vcpu->io.done].port;
 
-	if (!f->write)
-		memcpy(f->data, f->port ? VTX_IO_DATA(vcpu) : vcpu->run->mmio.data, f->len);
-	vcpu->io.done++;
+	vtx_log_answered_later(&vcpu->io, port ? VTX_IO_DATA(vcpu) : vcpu->run->mmio.data);
 }
 
 /* ------------------------------------------------------------------ memory */
@@ -185,18 +174,34 @@ static int op_read(struct vtx_emu *e, u64 gva, void *buf, unsigned int len, unsi
 	return ret;
 }
 
+static bool is_ram(struct vtx_emulation *em, u64 gpa)
+{
+	const struct vtx_slot *slot = known_device(em, gpa) ? NULL : vtx_slot_find(em->vcpu->vm, gpa >> PAGE_SHIFT);
+
+	return slot && !(slot->flags & KVM_MEM_READONLY);
+}
+
+/*
+ * Of an operand that lies half in RAM, half in a device, the device's half goes first: the instruction may stop there and
+ * start over, and must not find its own result in RAM then.
+ */
 static int op_write(struct vtx_emu *e, u64 gva, const void *buf, unsigned int len)
 {
 	struct vtx_emulation *em = e->opaque;
 	struct vtx_vcpu *vcpu = em->vcpu;
-	unsigned int i, n;
+	unsigned int i, n, first;
 	struct span s[2];
 	int ret;
 
 	ret = translate_span(em, gva, len, VTX_WALK_WRITE, s, &n);
-	for (i = 0; i < n && ret == VTX_EMU_DONE; buf += s[i].len, i++)
-		if (known_device(em, s[i].gpa) || vtx_gpa_write(vcpu->vm, s[i].gpa, buf, s[i].len))
-			ret = access_device(vcpu, s[i].gpa, (void *)buf, s[i].len, true);
+	first = n == 2 && is_ram(em, s[0].gpa);
+	for (i = 0; i < n && ret == VTX_EMU_DONE; i++) {
+		const struct span *now = &s[i ^ first];
+		void *data = (void *)buf + (now == &s[1] ? s[0].len : 0);
+
+		if (known_device(em, now->gpa) || vtx_gpa_write(vcpu->vm, now->gpa, data, now->len))
+			ret = access_device(vcpu, now->gpa, data, now->len, true);
+	}
 	return ret;
 }
 
@@ -298,8 +303,7 @@ static void op_commit(struct vtx_emu *e)
 {
 	struct vtx_emulation *em = e->opaque;
 
-	em->vcpu->io.done = 0;
-	em->vcpu->io.pos = 0;
+	vtx_log_clear(&em->vcpu->io);
 }
 
 const struct vtx_emu_ops vtx_emulation_ops = {

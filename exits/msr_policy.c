@@ -5,6 +5,7 @@
  * Indices and reserved bits are those of SDM vol. 4, chapter 2; KVM's own MSRs those of the kernel's
  * Documentation/virt/kvm/x86/msr.rst.
  */
+#include "compat/pure.h"
 #include "exits/msr_policy.h"
 
 #define GR VTX_MSR_GR
@@ -27,7 +28,7 @@
 	 BIT_ULL(28) /* RFDS_CLEAR */)
 
 const struct vtx_msr_row vtx_msr_rows[VTX_NR_MSR_IDS] = {
-	[VTX_MSR_NONE] = { "none", RANGE(1, 0) },
+	[VTX_MSR_NONE] = { "none", RANGE(1, 0), .access = 0 },
 	[VTX_MSR_TSC] = { "IA32_TIME_STAMP_COUNTER", ONE(0x10), GRW | LIST | VTX_MSR_NO_INTERCEPT_R },
 	[VTX_MSR_KVM_WALL_CLOCK] = { "KVM_WALL_CLOCK", ONE(0x11), GRW | LIST | VTX_MSR_SLOW_WRITE, .need = VTX_NEED_KVMCLOCK },
 	[VTX_MSR_KVM_SYSTEM_TIME] = { "KVM_SYSTEM_TIME", ONE(0x12), GRW | LIST | VTX_MSR_SLOW_WRITE, .need = VTX_NEED_KVMCLOCK },

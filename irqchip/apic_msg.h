@@ -59,7 +59,8 @@ static inline bool vtx_apic_msg_one_of(const struct vtx_apic_msg *msg)
  * @address_hi: high half; with @wide its bits 31:8 are bits 31:8 of the destination
  * @data: vector, delivery mode, level, trigger mode
  * @wide: the VM uses 32-bit destinations (KVM_X2APIC_API_USE_32BIT_IDS)
- * @broadcast_ff: destination 0xff addresses everybody (KVM's default; off with KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+ * @broadcast_ff: destination 0xff addresses everybody (KVM's default; off with
+ * KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
  */
 void vtx_apic_msg_from_msi(struct vtx_apic_msg *msg, u32 address_lo, u32 address_hi, u32 data, bool wide,
 			   bool broadcast_ff);

@@ -42,7 +42,7 @@ static u32 read_indexed(const struct vtx_ioapic *io)
 	if (index < INDEX_ENTRIES || index >= INDEX_ENTRIES + 2 * VTX_IOAPIC_PINS)
 		return 0xffffffff;
 	half = index & 1;
-	entry = io->entry[(index - INDEX_ENTRIES) / 2];
+	entry = io->entry[((index - INDEX_ENTRIES) / 2) & 31]; /* bounded above; masked against misprediction */
 	return half ? entry >> 32 : (u32)entry;
 }
 
@@ -66,8 +66,8 @@ static unsigned int write_entry(struct vtx_ioapic *io, unsigned int pin, unsigne
 	mask &= ENTRY_WRITABLE;
 	*entry = (*entry & ~mask) | (bits & mask);
 	/*
-	 * Going through edge mode clears Remote IRR. Operating systems use it as an EOI on IOAPICs that, like this one,
-	 * have no EOI register.
+	 * Going through edge mode clears Remote IRR. Operating systems use it as an EOI on IOAPICs that, like this
+	 * one, have no EOI register.
 	 */
 	if (!(*entry & VTX_IOAPIC_LEVEL))
 		*entry &= ~VTX_IOAPIC_REMOTE_IRR;
@@ -90,7 +90,7 @@ unsigned int vtx_ioapic_write(struct vtx_ioapic *io, u32 offset, unsigned int le
 		io->id = (value >> 24) & 0xf;
 	if (index < INDEX_ENTRIES || index >= INDEX_ENTRIES + 2 * VTX_IOAPIC_PINS)
 		return VTX_IOAPIC_NO_PIN;
-	return write_entry(io, (index - INDEX_ENTRIES) / 2, index & 1, (u32)value);
+	return write_entry(io, ((index - INDEX_ENTRIES) / 2) & 31, index & 1, (u32)value);
 }
 
 static void make_msg(const struct vtx_ioapic *io, unsigned int pin, struct vtx_apic_msg *msg)

@@ -59,9 +59,9 @@ bool vtx_ioapic_fire(struct vtx_ioapic *io, unsigned int pin, struct vtx_apic_ms
 void vtx_ioapic_sent(struct vtx_ioapic *io, unsigned int pin);
 
 /**
- * vtx_ioapic_eoi() - EOI broadcast
- * Return: the pins (bit per pin) with this vector that were in service, plus the edge-triggered ones with it. The caller
- * tells whoever waits for the acknowledge, and then offers each pin to vtx_ioapic_fire().
+ * vtx_ioapic_eoi() - EOI broadcast Return: the pins (bit per pin) with this vector that were in service, plus the
+ * edge-triggered ones with it. The caller tells whoever waits for the acknowledge, and then offers each pin to
+ * vtx_ioapic_fire().
  */
 u32 vtx_ioapic_eoi(struct vtx_ioapic *io, u8 vector);
 

@@ -3,8 +3,8 @@
  * KVM_IOEVENTFD: a guest write to a port or an MMIO address signals an eventfd instead of leaving to user space.
  *
  * The registration lives in the bus (bus.c); this file keeps the list that owns the eventfd references, under
- * vm->slots_lock.  A signal happens under vm->srcu, so after vtx_bus_remove_event() nobody can signal any more and the
- * reference can go.
+ * vm->slots_lock.  A signal happens under vm->srcu, so after vtx_bus_remove_event() nobody can signal any more and
+ * the reference can go.
  */
 #include <linux/eventfd.h>
 #include <linux/slab.h>

@@ -23,7 +23,7 @@ struct vtx_lapic_kernel {
 	raw_spinlock_t timer_lock;	/* lapic.timer and the programming of timer */
 	struct hrtimer timer;
 	struct vtx_vcpu *vcpu;
-	int eoi_exit;			/* split irqchip: vector to report with KVM_EXIT_IOAPIC_EOI, -1 none. vCPU thread. */
+	int eoi_exit;			/* vCPU thread: vector for KVM_EXIT_IOAPIC_EOI (split irqchip), -1 none */
 };
 
 /* ---- life */
@@ -36,23 +36,27 @@ int vtx_irqchip_create(struct vtx_vm *vm);
 
 /**
  * vtx_irqchip_create_split() - KVM_CAP_SPLIT_IRQCHIP: local APICs here, PIC and IOAPIC in user space
- * @pins: GSIs below this are IOAPIC pins in user space. vm->lock held. Return: as above; -EINVAL too many pins as well.
+ * @pins: GSIs below this are IOAPIC pins in user space. vm->lock held. Return: as above; -EINVAL too many pins as
+ * well.
  */
 int vtx_irqchip_create_split(struct vtx_vm *vm, u64 pins);
 
 /*
- * The last reference is gone: stops PIT, irqfds, ioeventfds; frees buses and routing. Call it before the vCPUs are destroyed, as
- * the PIT and eventfds deliver to them. Works on a VM without irqchip as well. May sleep.
+ * The last reference is gone: stops PIT, irqfds, ioeventfds; frees buses and routing. Call it before the vCPUs are
+ * destroyed, as the PIT and eventfds deliver to them. Works on a VM without irqchip as well. May sleep.
  */
 void vtx_irqchip_destroy(struct vtx_vm *vm);
 
 /*
- * The VM's file was closed: irqfds are shut down (they would otherwise keep interrupting vCPUs whose fds are still open, for a
- * VM nobody can talk to). ioeventfds stay until vtx_irqchip_destroy(), as in KVM. May sleep.
+ * The VM's file was closed: irqfds are shut down (they would otherwise keep interrupting vCPUs whose fds are still
+ * open, for a VM nobody can talk to). ioeventfds stay until vtx_irqchip_destroy(), as in KVM. May sleep.
  */
 void vtx_irqchip_release_fds(struct vtx_vm *vm);
 
-/* KVM_CREATE_PIT, KVM_CREATE_PIT2. vm->lock held. -EEXIST; -ENOENT without full irqchip; -ENOMEM. Unknown flags are ignored, as in KVM. */
+/**
+ * vtx_pit_create() - KVM_CREATE_PIT (flags 0), KVM_CREATE_PIT2
+ * vm->lock held. Unknown flags are ignored, as in KVM. Return: 0; -EEXIST; -ENOENT without full irqchip; -ENOMEM.
+ */
 int vtx_pit_create(struct vtx_vm *vm, const struct kvm_pit_config *config);
 
 /* Sets vcpu->apic in its state after RESET; before the vCPU is published. 0 or -ENOMEM; only when vtx_has_lapic(vm). */
@@ -67,8 +71,8 @@ void vtx_lapic_reset_vcpu(struct vtx_vcpu *vcpu, bool init);
 int vtx_pending_irq_slow(struct vtx_vcpu *vcpu);
 
 /*
- * The vector that can be delivered now past TPR and PPR, or -1. An ExtINT of the PIC counts, too: its vector is known only at
- * the acknowledge, so it is reported as 0. Two loads when nothing is pending.
+ * The vector that can be delivered now past TPR and PPR, or -1. An ExtINT of the PIC counts, too: its vector is known
+ * only at the acknowledge, so it is reported as 0. Two loads when nothing is pending.
  */
 static __always_inline int vtx_pending_irq(struct vtx_vcpu *vcpu)
 {
@@ -88,7 +92,7 @@ int vtx_take_ioapic_eoi(struct vtx_vcpu *vcpu);
 
 /* ---- exits. In the vCPU thread; interrupts may be off, no sleeping. */
 
-/* MMIO at @gpa. True when the local APIC's page is there (and not in x2APIC mode): handled. @len 1..8, within the page or not. */
+/* MMIO at @gpa, @len 1..8. True when the local APIC's page is there (and not in x2APIC mode): handled. */
 bool vtx_lapic_mmio(struct vtx_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write);
 /* x2APIC MSRs 0x800..0x8ff. Return 0, or 1 for #GP. */
 int vtx_x2apic_msr_read(struct vtx_vcpu *vcpu, u32 msr, u64 *data);
@@ -110,16 +114,26 @@ int vtx_bus_read(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, voi
 /* An MMIO write of unknown length and value: signals the ioeventfd of any length at @gpa. False: there is none. */
 bool vtx_bus_write_any(struct vtx_vcpu *vcpu, u64 gpa);
 
-/* ---- lines. Any context (irqfds deliver with interrupts off). Return as KVM's status: >0 delivered, 0 coalesced, <0 ignored/masked. */
+/* ---- lines */
+
+/**
+ * vtx_set_irq() - raise or lower a GSI
+ * @source: VTX_IRQ_SOURCE_*; a pin is high as long as one source holds it. Any context; no locks but raw ones are taken.
+ * Return: KVM's status: > 0 delivered to so many, 0 coalesced with one that still waits, < 0 masked or nobody there.
+ */
 int vtx_set_irq(struct vtx_vm *vm, unsigned int source, u32 gsi, int level);
 
 /* ---- ioctls; user memory already copied in. The caller holds nothing unless said. */
 
 int vtx_irq_line(struct vtx_vm *vm, struct kvm_irq_level *irq);	/* fills irq->status; -ENXIO without irqchip */
-int vtx_set_gsi_routing(struct vtx_vm *vm, const struct kvm_irq_routing_entry *entries, u32 nr, u32 flags); /* -EINVAL, -ENOMEM */
-int vtx_signal_msi(struct vtx_vm *vm, const struct kvm_msi *msi); /* >0 delivered, 0 coalesced, -1 nobody (-EPERM, as KVM); -EINVAL */
-int vtx_irqfd(struct vtx_vm *vm, const struct kvm_irqfd *args);	/* -EINVAL, -EBADF, -EBUSY (eventfd in use here), -ENOMEM */
-int vtx_ioeventfd(struct vtx_vm *vm, const struct kvm_ioeventfd *args); /* -EINVAL, -EBADF, -EEXIST, -ENOENT, -ENOSPC, -ENOMEM */
+/* -EINVAL, -ENOMEM. Sleeps until no interrupt goes by the old table any more. */
+int vtx_set_gsi_routing(struct vtx_vm *vm, const struct kvm_irq_routing_entry *entries, u32 nr, u32 flags);
+/* > 0 delivered, 0 coalesced, -1 nobody took it (user space sees EPERM, as with KVM), -EINVAL. */
+int vtx_signal_msi(struct vtx_vm *vm, const struct kvm_msi *msi);
+/* -EINVAL, -EBADF, -EBUSY (the VM has an irqfd with this eventfd), -ENOMEM. */
+int vtx_irqfd(struct vtx_vm *vm, const struct kvm_irqfd *args);
+/* -EINVAL, -EBADF, -EEXIST (another one answers to the same write), -ENOENT (deassign), -ENOSPC, -ENOMEM. */
+int vtx_ioeventfd(struct vtx_vm *vm, const struct kvm_ioeventfd *args);
 int vtx_get_irqchip(struct vtx_vm *vm, struct kvm_irqchip *chip); /* -ENXIO without full irqchip, -EINVAL chip_id */
 int vtx_set_irqchip(struct vtx_vm *vm, const struct kvm_irqchip *chip);
 int vtx_get_pit2(struct vtx_vm *vm, struct kvm_pit_state2 *state); /* -ENXIO without PIT; KVM_GET_PIT: the first part */

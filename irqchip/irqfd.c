@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_IRQFD: writing an eventfd raises a GSI; with a resample eventfd the GSI stays up until the guest's EOI, which lowers it and
- * signals the resample eventfd.
+ * KVM_IRQFD: writing an eventfd raises a GSI; with a resample eventfd the GSI stays up until the guest's EOI, which
+ * lowers it and signals the resample eventfd.
  *
- * Life of an irqfd.  It is on vm->irqfds from assignment until somebody claims its end by setting `dying`: deassignment, the VM's
- * release, or the eventfd's last close (EPOLLHUP).  The claimer alone takes it off the list, removes it from the eventfd's wait queue
- * and frees it.  For EPOLLHUP that is a work item, since the wake-up runs with the wait queue's lock held and interrupts off;
- * vtx_irqchip_release_fds() waits for the work queue, so no work outlives the VM.
+ * Life of an irqfd.  It is on vm->irqfds from assignment until somebody claims its end by setting `dying`:
+ * deassignment, the VM's release, or the eventfd's last close (EPOLLHUP).  The claimer alone takes it off the list,
+ * removes it from the eventfd's wait queue and frees it.  For EPOLLHUP that is a work item, since the wake-up runs
+ * with the wait queue's lock held and interrupts off; vtx_irqchip_release_fds() waits for the work queue, so no work
+ * outlives the VM.
  *
- * The wake-up delivers by itself: vtx_set_irq() takes raw locks and RCU only.  Wait queue lock > irqchip locks is the order
- * everywhere; eventfds are signalled with no irqchip lock held (vtx_irqfd_ended()).
+ * The wake-up delivers by itself: vtx_set_irq() takes raw locks and RCU only.  Wait queue lock > irqchip locks is the
+ * order everywhere; eventfds are signalled with no irqchip lock held (vtx_irqfd_ended()).
  *
  * Locks: vm->irq_lock for both lists; the resampler list is read under RCU.
  */
@@ -45,7 +46,7 @@ int vtx_irqfd_init(void)
 
 	mutex_lock(&queue_lock);
 	if (!queue_users) {
-		queue = alloc_workqueue("vtx-irqfd", 0, 0);
+		queue = alloc_workqueue("vtx-irqfd", WQ_UNBOUND, 0);
 		if (!queue)
 			ret = -ENOMEM;
 	}
@@ -131,8 +132,8 @@ void vtx_irqfd_ended(struct vtx_vm *vm, u16 lines, u32 pins)
 	rcu_read_lock();
 	routing = rcu_dereference(vm->routing);
 	/*
-	 * First lower all lines, then signal all owners: an owner who raises his line again at once must not have it lowered
-	 * on behalf of another one on the same GSI.
+	 * First lower all lines, then signal all owners: an owner who raises his line again at once must not have it
+	 * lowered on behalf of another one on the same GSI.
 	 */
 	list_for_each_entry_rcu(irqfd, list, resampler)
 		if (routed_to(routing, irqfd->gsi, lines, pins))
@@ -216,8 +217,12 @@ static void end_matching(struct vtx_vm *vm, struct eventfd_ctx *eventfd, u32 gsi
 
 void vtx_irqchip_release_fds(struct vtx_vm *vm)
 {
-	if (vm->irqchip)
-		end_matching(vm, NULL, 0);
+	if (!vm->irqchip)
+		return;
+	end_matching(vm, NULL, 0);
+	/* Called for the end of the VM, not only of its file: its vCPUs, to which the PIT delivers, go next. */
+	if (!refcount_read(&vm->users))
+		vtx_pit_stop(vm);
 }
 
 /* ---------------------------------------------------------------- KVM_IRQFD */
@@ -228,7 +233,8 @@ static int deassign(struct vtx_vm *vm, const struct kvm_irqfd *args)
 
 	if (IS_ERR(eventfd))
 		return PTR_ERR(eventfd);
-	end_matching(vm, eventfd, args->gsi);
+	if (vtx_has_lapic(vm)) /* else there cannot be one */
+		end_matching(vm, eventfd, args->gsi);
 	eventfd_ctx_put(eventfd);
 	return 0;
 }
@@ -250,8 +256,8 @@ static int activate(struct irqfd *irqfd, struct file *file)
 	if (irqfd->resample)
 		list_add_tail_rcu(&irqfd->resampler, &vm->irqchip->resamplers);
 	/*
-	 * Adds us to the wait queue. What was written before raises the GSI now; nobody can end the irqfd in between: a hang-up
-	 * needs the file to be gone, everybody else irq_lock.
+	 * Adds us to the wait queue. What was written before raises the GSI now; nobody can end the irqfd in between:
+	 * a hang-up needs the file to be gone, everybody else irq_lock.
 	 */
 	if (vfs_poll(file, &irqfd->pt) & EPOLLIN)
 		raise(irqfd);
@@ -312,10 +318,12 @@ int vtx_irqfd(struct vtx_vm *vm, const struct kvm_irqfd *args)
 {
 	if (args->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
-	if (args->gsi >= VTX_MAX_IRQ_ROUTES || !vtx_has_lapic(vm))
+	if (args->gsi >= VTX_MAX_IRQ_ROUTES)
 		return -EINVAL;
 	if (args->flags & KVM_IRQFD_FLAG_DEASSIGN)
 		return deassign(vm, args);
+	if (!vtx_has_lapic(vm))
+		return -EINVAL;
 	/* Only the in-kernel PIC and IOAPIC can tell of the guest's EOI. */
 	if ((args->flags & KVM_IRQFD_FLAG_RESAMPLE) && !vtx_has_full_irqchip(vm))
 		return -EINVAL;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The set of in-kernel interrupt controllers of a VM: creation, PIC and IOAPIC behind their locks, their ports and MMIO,
- * KVM_GET_IRQCHIP and KVM_SET_IRQCHIP.
+ * The set of in-kernel interrupt controllers of a VM: creation, PIC and IOAPIC behind their locks, their ports and
+ * MMIO, KVM_GET_IRQCHIP and KVM_SET_IRQCHIP.
  *
- * ioapic_lock and pic_lock are raw and taken with interrupts off, as irqfds and timers deliver from atomic context; the
- * order is in kernel.h.  What an operation ended (EOI) is collected under the lock and told to PIT and irqfds after it.
+ * ioapic_lock and pic_lock are raw and taken with interrupts off, as irqfds and timers deliver from atomic context;
+ * the order is in kernel.h.  What an operation ended (EOI) is collected under the lock and told to PIT and irqfds
+ * after it.
  */
 #include <linux/slab.h>
 #include "irqchip/kernel.h"
@@ -12,8 +13,9 @@
 /* ---------------------------------------------------------------- PIC */
 
 /*
- * Makes vCPUs look at the PIC's output after it rose. The output is stored first (under pic_lock), then the hint (a locked
- * operation), then the request: a vCPU that sees none of the latter two has not yet looked, and will see the output.
+ * Makes vCPUs look at the PIC's output after it rose. The output is stored first (under pic_lock), then the hint (a
+ * locked operation), then the request: a vCPU that sees none of the latter two has not yet looked, and will see the
+ * output.
  */
 static void pic_notify(struct vtx_vm *vm)
 {
@@ -189,9 +191,9 @@ int vtx_ioapic_line(struct vtx_vm *vm, unsigned int pin, unsigned int source, bo
 }
 
 /*
- * EOI broadcast. Resamplers are told between clearing Remote IRR and looking at the level again, so that a device that is
- * done has lowered its line; one that is not raises it and thereby sends the next interrupt itself. No recursion: raising a
- * line never leads back to an EOI.
+ * EOI broadcast. Resamplers are told between clearing Remote IRR and looking at the level again, so that a device
+ * that is done has lowered its line; one that is not raises it and thereby sends the next interrupt itself. No
+ * recursion: raising a line never leads back to an EOI.
  */
 void vtx_ioapic_broadcast_eoi(struct vtx_vm *vm, u8 vector)
 {

@@ -36,7 +36,7 @@ struct vtx_irqchip {
 	raw_spinlock_t ioapic_lock;
 	struct vtx_ioapic ioapic;	/* ioapic_lock */
 	u32 pit_pins;			/* ioapic_lock: pins that GSI 0 goes to */
-	u32 watched[8];			/* written under ioapic_lock: vectors of edge pins whose EOI the PIT wants */
+	u32 watched[8];			/* written under ioapic_lock: vectors whose EOI the PIT wants */
 
 	struct vtx_pit_kernel *pit;	/* vm->lock, smp_store_release */
 	u32 split_pins;			/* constant: GSIs that are user space's IOAPIC */
@@ -79,6 +79,7 @@ void vtx_irqfd_ended(struct vtx_vm *vm, u16 lines, u32 pins);
 void vtx_ioeventfd_destroy(struct vtx_vm *vm);
 
 /* ---- pit_kernel.c */
+void vtx_pit_stop(struct vtx_vm *vm);	/* no more interrupts; nothing can start it again: no vCPU runs */
 void vtx_pit_destroy(struct vtx_vm *vm);
 void vtx_pit_ended(struct vtx_vm *vm);	/* IRQ 0 was finished by the guest */
 
@@ -99,7 +100,7 @@ struct vtx_bus_device {
 /* Adds all or none; they stay as long as the VM. Takes vm->slots_lock. -ENOMEM, -ENOSPC. */
 int vtx_bus_add_devices(struct vtx_vm *vm, const struct vtx_bus_device *devices, unsigned int nr);
 /* These want vm->slots_lock held, and sleep until no reader can see the old state. */
-int vtx_bus_add_event(struct vtx_vm *vm, int bus, const struct vtx_bus_event *event); /* -EEXIST collides, -ENOSPC, -ENOMEM */
+int vtx_bus_add_event(struct vtx_vm *vm, int bus, const struct vtx_bus_event *event); /* -EEXIST, -ENOSPC, -ENOMEM */
 int vtx_bus_remove_event(struct vtx_vm *vm, int bus, const struct vtx_bus_event *event); /* -ENOENT, -ENOMEM */
 void vtx_bus_destroy(struct vtx_vm *vm);
 

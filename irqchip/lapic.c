@@ -68,7 +68,8 @@ static const struct rule *rule_of(u32 offset)
 {
 	static const struct rule none;
 
-	return offset < 0x400 ? &rules[offset >> 4] : &none;
+	/* Masked as well, so that a mispredicted check reads nothing beyond the table. */
+	return offset < 0x400 ? &rules[(offset >> 4) & 0x3f] : &none;
 }
 
 /* The writable bits of a register, which for some depend on what the guest's CPUID offers. */
@@ -320,7 +321,9 @@ static bool is_lvt(u32 offset)
 /* While disabled by software, LVT mask bits cannot be cleared. */
 static u32 forced_bits(const struct vtx_lapic *apic, u32 offset)
 {
-	return is_lvt(offset) && !(vtx_lapic_get(apic, VTX_LAPIC_SVR) & VTX_LAPIC_SVR_ENABLE) ? VTX_LAPIC_LVT_MASKED : 0;
+	if (is_lvt(offset) && !(vtx_lapic_get(apic, VTX_LAPIC_SVR) & VTX_LAPIC_SVR_ENABLE))
+		return VTX_LAPIC_LVT_MASKED;
+	return 0;
 }
 
 void vtx_lapic_mmio_write(struct vtx_lapic *apic, u32 offset, unsigned int len, u64 value, u64 now_ns,
@@ -403,7 +406,11 @@ static u32 sanitise(const struct vtx_lapic *apic, unsigned int offset, u32 value
 	case VTX_LAPIC_ICR2:
 		return vtx_lapic_x2apic(apic) ? value : value & 0xff000000;
 	default:
-		return (value & writable(apic, offset)) | forced_bits(apic, offset);
+		/*
+		 * LVT mask bits stay as they are even with the APIC disabled by software: so does RESET leave LINT0
+		 * of the bootstrap processor, and VMMs hand that state back.
+		 */
+		return value & writable(apic, offset);
 	}
 }
 
@@ -416,10 +423,8 @@ int vtx_lapic_set_state(struct vtx_lapic *apic, const struct kvm_lapic_state *st
 	if (x2apic && (wide_ids ? id : id >> 24) != apic->id)
 		return -EINVAL;
 
-	/* SVR first: the LVTs' mask bits depend on it. */
-	vtx_lapic_put(apic, VTX_LAPIC_SVR, sanitise(apic, VTX_LAPIC_SVR, state_get(state, VTX_LAPIC_SVR)));
 	for (offset = 0; offset < 0x400; offset += 0x10)
-		if ((rules[offset >> 4].access & XR) && offset != VTX_LAPIC_SVR)
+		if (rules[offset >> 4].access & XR)
 			vtx_lapic_put(apic, offset, sanitise(apic, offset, state_get(state, offset)));
 	if (x2apic)
 		derive_ids(apic);

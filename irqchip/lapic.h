@@ -90,7 +90,7 @@ struct vtx_lapic_timer {
 
 struct vtx_lapic {
 	u32 *regs;		/* a zeroed page, given by vtx_lapic_init() */
-	u32 irr_hint;		/* bit w: IRR word w may be non-zero; VTX_LAPIC_HINT_EXTINT; 0 = surely nothing pending */
+	u32 irr_hint;		/* bit w: IRR word w may be non-zero; HINT_EXTINT; 0: surely nothing pending */
 	u32 isr_hint;		/* bit w set exactly if ISR word w is non-zero */
 	u32 esr_pending;	/* errors since the last write of ESR */
 	u32 id;			/* initial APIC id = vCPU id */
@@ -103,7 +103,7 @@ struct vtx_lapic {
 	struct vtx_lapic_timer timer;
 };
 
-/* In irr_hint: the PIC's output may be asserted. Set and dropped by the kernel glue, by the same rules as the others. */
+/* In irr_hint: the PIC's output may be asserted. Set and dropped by the kernel glue, by the rules of the others. */
 #define VTX_LAPIC_HINT_EXTINT BIT(8)
 
 /* What a register access asks of the caller. */
@@ -182,8 +182,8 @@ int vtx_lapic_set_base(struct vtx_lapic *apic, u64 value, unsigned int maxphyadd
 /**
  * vtx_lapic_get_state(), vtx_lapic_set_state() - KVM_GET_LAPIC, KVM_SET_LAPIC
  * @wide_ids: the ID register holds the 32-bit id in x2APIC mode (KVM_X2APIC_API_USE_32BIT_IDS), else id << 24
- * Whatever comes in is brought into a state the machine can be in. Set returns -EINVAL, with nothing changed, when the
- * state is for another APIC id in x2APIC mode. It arms timer.deadline_ns from TMCCT, except in TSC-deadline mode.
+ * Whatever comes in is brought into a state the machine can be in. Set returns -EINVAL, with nothing changed, when
+ * the state is for another APIC id in x2APIC mode. It arms timer.deadline_ns from TMCCT, except in TSC-deadline mode.
  */
 void vtx_lapic_get_state(struct vtx_lapic *apic, struct kvm_lapic_state *state, u64 now_ns, bool wide_ids);
 int vtx_lapic_set_state(struct vtx_lapic *apic, const struct kvm_lapic_state *state, u64 now_ns, bool wide_ids);
@@ -257,9 +257,8 @@ void vtx_lapic_eoi(struct vtx_lapic *apic, struct vtx_lapic_fx *fx);
 void vtx_lapic_error(struct vtx_lapic *apic, enum vtx_lapic_error bit);
 
 /**
- * vtx_lapic_local() - an event at one of the APIC's own inputs (LVT entry @reg)
- * Fixed ones are raised here. Return: enum vtx_apic_mode if the caller has to act (NMI, SMI, INIT, ExtINT), or -1 when it
- * was raised, masked or dropped.
+ * vtx_lapic_local() - an event at one of the APIC's own inputs (LVT entry @reg) Fixed ones are raised here. Return:
+ * enum vtx_apic_mode if the caller has to act (NMI, SMI, INIT, ExtINT), or -1 when it was raised, masked or dropped.
  */
 int vtx_lapic_local(struct vtx_lapic *apic, unsigned int reg);
 

@@ -8,9 +8,9 @@
  *	sender:  lock or  IRR[w]     owner:  lock and  hint (drop w)
  *	         lock or  hint(w)            load      IRR[w], if not zero: lock or hint(w)
  *
- * Locked instructions are totally ordered and are full barriers on x86.  If the owner's load misses the sender's bit, the
- * sender's first instruction comes after that load, hence after the owner's "and", and so its second one sets the hint
- * bit again after it was dropped.
+ * Locked instructions are totally ordered and are full barriers on x86.  If the owner's load misses the sender's bit,
+ * the sender's first instruction comes after that load, hence after the owner's "and", and so its second one sets the
+ * hint bit again after it was dropped.
  *
  * The TMR bit is written before the IRR bit, so whoever sees the interrupt sees its trigger mode.
  */

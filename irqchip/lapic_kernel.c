@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Local APICs in the kernel: delivery of messages to vCPUs, the host timer behind the APIC timer, register access from exits,
- * IA32_APIC_BASE, KVM_GET_LAPIC and KVM_SET_LAPIC.
+ * Local APICs in the kernel: delivery of messages to vCPUs, the host timer behind the APIC timer, register access
+ * from exits, IA32_APIC_BASE, KVM_GET_LAPIC and KVM_SET_LAPIC.
  *
- * No wake-up is lost.  A sender sets the IRR bit and the hint (locked operations), then VTX_REQ_EVENT (locked), then looks at
- * where the vCPU is (vtx_vcpu_kick()).  The vCPU looks at the hint, then says it is in guest mode (full barrier), then looks at its
- * requests.  If the vCPU's look at the hint came too early, its look at the requests comes after the sender's request, or the
- * sender's look at the mode comes after the vCPU's announcement and the sender interrupts it.  A halted vCPU does the same with
- * rcuwait instead of the mode.  Who finds the IRR bit set already needs no kick: the one who set it makes one.
+ * No wake-up is lost.  A sender sets the IRR bit and the hint (locked operations), then VTX_REQ_EVENT (locked), then
+ * looks at where the vCPU is (vtx_vcpu_kick()).  The vCPU says it is in guest mode (full barrier), then takes the
+ * request (locked), then looks at the hint.  If it did not see the request, the sender's look at the mode comes after
+ * its announcement, and the sender interrupts it.  If it took the request, it sees the hint and the IRR bit, which
+ * were there before.  A halted vCPU does the same with rcuwait instead of the mode.  Who finds the IRR bit set
+ * already needs no request: the one who set it makes one.
  *
- * timer_lock (raw, interrupts off) protects lapic.timer together with the programming of the hrtimer.  The hrtimer may fire when
- * nothing is due (it is not cancelled when the guest disarms or postpones); vtx_lapic_timer_expire() then does nothing.
+ * The run loop looks only when VTX_REQ_EVENT is set.  So everything in the vCPU's own thread that may make an
+ * interrupt deliverable (EOI, lower TPR, self IPI, timer due at once) ends in look_again(), which asks for it when
+ * anything is pending at all.
+ *
+ * timer_lock (raw, interrupts off) protects lapic.timer together with the programming of the hrtimer.  The hrtimer
+ * may fire when nothing is due (it is not cancelled when the guest disarms or postpones); vtx_lapic_timer_expire()
+ * then does nothing.
  */
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -25,11 +31,20 @@
 
 /* ---------------------------------------------------------------- delivery */
 
-/* Makes the vCPU look at its IRR. The sender's own vCPU looks anyway before it enters the guest or halts. */
+/* Makes the vCPU look at its IRR. The sender's own one is not in the guest now and needs no kick. */
 static void notify(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender)
 {
-	if (vcpu != sender)
+	if (vcpu == sender)
+		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+	else
 		vtx_vcpu_request_kick(vcpu, VTX_REQ_EVENT);
+}
+
+/* The vCPU's own thread changed something that may let a pending interrupt through. */
+static void look_again(struct vtx_vcpu *vcpu)
+{
+	if (unlikely(vtx_lapic_maybe_pending(&vcpu->apic->lapic)) && !vtx_vcpu_test_request(vcpu, VTX_REQ_EVENT))
+		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 }
 
 static int deliver_to(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender, const struct vtx_apic_msg *msg)
@@ -45,6 +60,8 @@ static int deliver_to(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender, const stru
 		return ret;
 	case VTX_APIC_NMI:
 		vtx_queue_nmi(vcpu);
+		if (vcpu != sender)
+			vtx_vcpu_kick(vcpu);
 		return 1;
 	case VTX_APIC_INIT_MODE:
 		/* INIT forgets a SIPI that came before it. */
@@ -79,8 +96,8 @@ static bool addressed(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender, const stru
 }
 
 /*
- * Of the addressed APICs that take fixed interrupts, the one with the lowest priority; among equals they take turns. The priorities
- * of running vCPUs are read as they are: any choice is a correct one.
+ * Of the addressed APICs that take fixed interrupts, the one with the lowest priority; among equals they take turns.
+ * The priorities of running vCPUs are read as they are: any choice is a correct one.
  */
 static int deliver_lowest(struct vtx_vm *vm, struct vtx_vcpu *sender, const struct vtx_apic_msg *msg)
 {
@@ -183,9 +200,9 @@ int vtx_take_ioapic_eoi(struct vtx_vcpu *vcpu)
 /* ---------------------------------------------------------------- timer */
 
 /*
- * Programs the host timer for the deadline, or raises at once what is due. timer_lock held. Return: the vCPU has to look.
+ * Programs the host timer for the deadline, or raises at once what is due (look_again() follows). timer_lock held.
  */
-static bool program_timer(struct vtx_lapic_kernel *k)
+static void program_timer(struct vtx_lapic_kernel *k)
 {
 	u64 deadline = k->lapic.timer.deadline_ns;
 	bool raised = false;
@@ -194,7 +211,6 @@ static bool program_timer(struct vtx_lapic_kernel *k)
 		deadline = vtx_lapic_timer_expire(&k->lapic, ktime_get_ns(), &raised);
 	if (deadline)
 		hrtimer_start(&k->timer, ns_to_ktime(deadline), HRTIMER_MODE_ABS_HARD);
-	return raised;
 }
 
 static enum hrtimer_restart timer_fn(struct hrtimer *timer)
@@ -228,6 +244,7 @@ void vtx_lapic_timer_expired(struct vtx_vcpu *vcpu)
 	raw_spin_lock_irqsave(&k->timer_lock, flags);
 	program_timer(k);
 	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+	look_again(vcpu);
 }
 
 u64 vtx_tsc_deadline_read(struct vtx_vcpu *vcpu)
@@ -244,8 +261,9 @@ void vtx_tsc_deadline_write(struct vtx_vcpu *vcpu, u64 data)
 		return;
 	raw_spin_lock_irqsave(&k->timer_lock, flags);
 	vtx_lapic_write_tsc_deadline(&k->lapic, data, rdtsc() + vcpu->tsc_offset, tsc_khz, ktime_get_ns());
-	program_timer(k); /* what is due at once, we see before the next entry */
+	program_timer(k);
 	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+	look_again(vcpu);
 }
 
 /* ---------------------------------------------------------------- register access */
@@ -281,6 +299,7 @@ static void effects(struct vtx_vcpu *vcpu, const struct vtx_lapic_fx *fx)
 		ended(vcpu, fx);
 	if (fx->what & VTX_LAPIC_FX_SEND)
 		vtx_apic_deliver(vcpu->vm, vcpu, &fx->msg);
+	look_again(vcpu);
 }
 
 bool vtx_lapic_mmio(struct vtx_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write)
@@ -358,8 +377,10 @@ u64 vtx_lapic_cr8(struct vtx_vcpu *vcpu)
 
 void vtx_lapic_set_cr8(struct vtx_vcpu *vcpu, u64 value)
 {
-	if (vcpu->apic)
-		vtx_lapic_put(&vcpu->apic->lapic, VTX_LAPIC_TPR, (value & 0xf) << 4);
+	if (!vcpu->apic)
+		return;
+	vtx_lapic_put(&vcpu->apic->lapic, VTX_LAPIC_TPR, (value & 0xf) << 4);
+	look_again(vcpu);
 }
 
 /* Without a local APIC the register is just kept, within what it could hold. */
@@ -393,6 +414,7 @@ int vtx_apic_base_write(struct vtx_vcpu *vcpu, u64 data, bool host_initiated)
 		vtx_cpuid_update(vcpu);
 	}
 	vcpu->apic_base = data;
+	look_again(vcpu);
 	return 0;
 }
 

@@ -3,7 +3,8 @@
  * 8259A pair: request, mask and in-service registers, priorities, ICWs and OCWs, poll, special mask mode (Intel 8259A
  * datasheet; ELCR from the 82371 PIIX datasheet).
  *
- * The slave's INT output is wired to the master's IR2 and modelled as a level: IR2's request bit is the slave's output.
+ * The slave's INT output is wired to the master's IR2 and modelled as a level: IR2's request bit is the slave's
+ * output.
  */
 #include "compat/pure.h"
 #include "irqchip/pic.h"

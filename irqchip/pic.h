@@ -2,8 +2,8 @@
 /*
  * The pair of 8259A interrupt controllers with the edge/level registers of the PIIX, as a pure state machine.
  *
- * The caller serialises all calls for one pair, and looks at vtx_pic_output() after each.  Lines are 0..15; line 2 of the
- * master is the cascade and follows the slave.  A line can be driven by several sources; its level is their OR.
+ * The caller serialises all calls for one pair, and looks at vtx_pic_output() after each.  Lines are 0..15; line 2 of
+ * the master is the cascade and follows the slave.  A line can be driven by several sources; its level is their OR.
  */
 #ifndef VTX_IRQCHIP_PIC_H
 #define VTX_IRQCHIP_PIC_H

@@ -23,8 +23,8 @@ static u64 ticks_in(u64 ns)
 /* The first nanosecond at which @ticks have passed. Bounded so that the quotient fits. */
 static u64 ns_until(u64 ticks)
 {
-	if (ticks > 1ull << 50)
-		ticks = 1ull << 50;
+	if (ticks > 1ull << 54)
+		ticks = 1ull << 54;
 	return mul_u64_u64_div_u64(ticks, NS_PER_S, VTX_PIT_HZ) + 1;
 }
 
@@ -177,8 +177,8 @@ static void read_back(struct vtx_pit *pit, u8 command, u64 now_ns)
 		if (!(command & 0x20))
 			latch_count(pit, ch, i, now_ns);
 		if (!(command & 0x10) && !ch->s.status_latched) {
-			ch->s.status = vtx_pit_output(pit, i, now_ns) << 7 | !ch->counting << 6 | (ch->s.rw_mode & 3) << 4 |
-				       (ch->s.mode & 7) << 1 | ch->s.bcd;
+			ch->s.status = vtx_pit_output(pit, i, now_ns) << 7 | !ch->counting << 6 |
+				       (ch->s.rw_mode & 3) << 4 | (ch->s.mode & 7) << 1 | ch->s.bcd;
 			ch->s.status_latched = 1;
 		}
 	}
@@ -204,6 +204,7 @@ static void write_control(struct vtx_pit *pit, u8 value, u64 now_ns)
 	ch->s.count_latched = 0;
 	ch->s.mode = mode > 5 ? mode - 4 : mode;
 	ch->s.bcd = value & 1;
+	ch->s.count = modulus(&ch->s); /* within the new number system */
 	ch->counting = false;
 	ch->paused = false;
 }

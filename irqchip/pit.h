@@ -2,8 +2,8 @@
 /*
  * The 8254 programmable interval timer as a pure state machine: three counters computed from the time in ns.
  *
- * Nothing ticks: a counter is its reload value and the moment it was loaded.  The caller serialises all calls, passes the
- * time, and asks for the next rising edge of counter 0's output, which is IRQ 0.
+ * Nothing ticks: a counter is its reload value and the moment it was loaded.  The caller serialises all calls, passes
+ * the time, and asks for the next rising edge of counter 0's output, which is IRQ 0.
  */
 #ifndef VTX_IRQCHIP_PIT_H
 #define VTX_IRQCHIP_PIT_H

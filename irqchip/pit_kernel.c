@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The PIT in the kernel: its ports, the host timer behind IRQ 0, reinjection of lost ticks, KVM_GET_PIT2 and KVM_SET_PIT2.
+ * The PIT in the kernel: its ports, the host timer behind IRQ 0, reinjection of lost ticks, KVM_GET_PIT2 and
+ * KVM_SET_PIT2.
  *
- * A tick is one pulse on GSI 0.  A pulse that finds the previous one still waiting is lost on real hardware; with reinjection
- * (KVM's default) it is counted instead, and sent when the guest ends an interrupt.  A tick that everybody has masked is not
- * owed.  pit->lock (raw) protects all state; pulses are made outside of it.
+ * A tick is one pulse on GSI 0.  A pulse that finds the previous one still waiting is lost on real hardware; with
+ * reinjection (KVM's default) it is counted instead, and sent when the guest ends an interrupt.  A tick that
+ * everybody has masked is not owed.  pit->lock (raw) protects all state; pulses are made outside of it.
  */
 #include <linux/ktime.h>
 #include <linux/slab.h>
 #include "compat/compat.h"
 #include "irqchip/kernel.h"
 
-/* At most so many ticks are owed: a guest that was stopped for long catches up with a second or so, not with an hour. */
+/* At most so many ticks are owed: a guest that was stopped for long catches up with seconds, not with an hour. */
 #define MAX_OWED 1000u
 
 #define PIT_PORT 0x40
@@ -121,6 +122,8 @@ static void port_write(struct vtx_vm *vm, u64 addr, unsigned int len, const u8 *
 	unsigned int i;
 	u64 now;
 
+	if (!p)
+		return;
 	raw_spin_lock_irqsave(&p->lock, flags);
 	now = ktime_get_ns();
 	for (i = 0; i < len && addr + i - PIT_PORT < 4; i++) {
@@ -139,6 +142,8 @@ static void port_read(struct vtx_vm *vm, u64 addr, unsigned int len, u8 *data)
 	unsigned long flags;
 	unsigned int i;
 
+	if (!p)
+		return;
 	raw_spin_lock_irqsave(&p->lock, flags);
 	for (i = 0; i < len && addr + i - PIT_PORT < 4; i++)
 		data[i] = vtx_pit_read(&p->pit, addr + i - PIT_PORT, ktime_get_ns());
@@ -150,6 +155,8 @@ static void speaker_write(struct vtx_vm *vm, u64 addr, unsigned int len, const u
 	struct vtx_pit_kernel *p = smp_load_acquire(&vm->irqchip->pit);
 	unsigned long flags;
 
+	if (!p)
+		return;
 	raw_spin_lock_irqsave(&p->lock, flags);
 	vtx_pit_speaker_write(&p->pit, data[0], ktime_get_ns());
 	raw_spin_unlock_irqrestore(&p->lock, flags);
@@ -160,6 +167,8 @@ static void speaker_read(struct vtx_vm *vm, u64 addr, unsigned int len, u8 *data
 	struct vtx_pit_kernel *p = smp_load_acquire(&vm->irqchip->pit);
 	unsigned long flags;
 
+	if (!p)
+		return;
 	raw_spin_lock_irqsave(&p->lock, flags);
 	data[0] = vtx_pit_speaker_read(&p->pit, ktime_get_ns());
 	raw_spin_unlock_irqrestore(&p->lock, flags);
@@ -192,18 +201,19 @@ int vtx_pit_create(struct vtx_vm *vm, const struct kvm_pit_config *config)
 	p->seen_ns = ktime_get_ns();
 	vtx_hrtimer_setup(&p->timer, timer_fn, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
 	vtx_pit_reset(&p->pit, p->seen_ns);
-	/* Readers of the bus expect the PIT to be there. */
-	smp_store_release(&vm->irqchip->pit, p);
+	/* The ports first, as that can fail; until the PIT is there as well, they do nothing. */
 	ret = vtx_bus_add_devices(vm, devices, config->flags & KVM_PIT_SPEAKER_DUMMY ? 2 : 1);
-	if (!ret)
-		return 0;
-	/* No port leads to it, but GET/SET_PIT2 and an EOI may look at it right now. */
-	smp_store_release(&vm->irqchip->pit, NULL);
-	synchronize_rcu();
-	synchronize_srcu(&vm->srcu);
-	hrtimer_cancel(&p->timer);
-	kfree(p);
+	if (ret)
+		kfree(p);
+	else
+		smp_store_release(&vm->irqchip->pit, p);
 	return ret;
+}
+
+void vtx_pit_stop(struct vtx_vm *vm)
+{
+	if (vm->irqchip->pit)
+		hrtimer_cancel(&vm->irqchip->pit->timer);
 }
 
 void vtx_pit_destroy(struct vtx_vm *vm)

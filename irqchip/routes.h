@@ -25,7 +25,7 @@ struct vtx_route {
 struct vtx_route_table {
 	u32 nr_gsis;		/* GSIs 0..nr_gsis-1 have an entry in first[] */
 	u32 nr_routes;
-	u32 *first;		/* [nr_gsis + 1]: routes of gsi are routes[first[gsi]] .. routes[first[gsi + 1] - 1] */
+	u32 *first;		/* [nr_gsis + 1]: a GSI's routes are routes[first[gsi]] to before first[gsi + 1] */
 	struct vtx_route *routes;
 };
 
@@ -39,16 +39,15 @@ struct vtx_routes_limits {
 void vtx_routes_default(struct kvm_irq_routing_entry *out);
 
 /**
- * vtx_routes_check() - may these entries become a table?
- * Return: the number of GSIs it spans (0 for none), or -EINVAL: too many entries, GSI too high, unknown type or flag, a pin
- * that does not exist.
+ * vtx_routes_check() - may these entries become a table? Return: the number of GSIs it spans (0 for none), or
+ * -EINVAL: too many entries, GSI too high, unknown type or flag, a pin that does not exist.
  */
 int vtx_routes_check(const struct kvm_irq_routing_entry *entries, u32 nr, const struct vtx_routes_limits *limits);
 
 /**
  * vtx_routes_build() - sort checked entries into a table
- * @table: first (nr_gsis + 1 elements) and routes (nr elements) point to memory; nr_gsis as vtx_routes_check() returned
- * Return: 0, or -EINVAL when a GSI goes to one chip twice, or to an MSI and something else (as KVM).
+ * @table: first (nr_gsis + 1 elements) and routes (nr elements) point to memory; nr_gsis as vtx_routes_check()
+ * returned Return: 0, or -EINVAL when a GSI goes to one chip twice, or to an MSI and something else (as KVM).
  */
 int vtx_routes_build(struct vtx_route_table *table, const struct kvm_irq_routing_entry *entries, u32 nr);
 

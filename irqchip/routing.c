@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From a GSI or an MSI to interrupt controllers: the VM's routing table, KVM_SET_GSI_ROUTING, KVM_IRQ_LINE, KVM_SIGNAL_MSI.
+ * From a GSI or an MSI to interrupt controllers: the VM's routing table, KVM_SET_GSI_ROUTING, KVM_IRQ_LINE,
+ * KVM_SIGNAL_MSI.
  *
- * The table is immutable, replaced under vm->irq_lock and read under plain RCU rather than vm->srcu: readers never sleep (they
- * may be an eventfd wake-up with interrupts off), and an RCU reader costs nothing.  When KVM_SET_GSI_ROUTING returns no interrupt
- * goes by the old table any more.
+ * The table is immutable, replaced under vm->irq_lock and read under plain RCU rather than vm->srcu: readers never
+ * sleep (they may be an eventfd wake-up with interrupts off), and an RCU reader costs nothing.  When
+ * KVM_SET_GSI_ROUTING returns no interrupt goes by the old table any more.
  */
 #include <linux/mm.h>
-#include <linux/overflow.h>
+#include <linux/nospec.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include "irqchip/kernel.h"
@@ -45,8 +46,8 @@ int vtx_set_irq(struct vtx_vm *vm, unsigned int source, u32 gsi, int level)
 
 	rcu_read_lock();
 	routing = rcu_dereference(vm->routing);
-	if (routing)
-		nr = vtx_routes_of(&routing->table, gsi, &routes);
+	if (routing && gsi < routing->table.nr_gsis)
+		nr = vtx_routes_of(&routing->table, array_index_nospec(gsi, routing->table.nr_gsis), &routes);
 	for (i = 0; i < nr; i++) {
 		r = follow(vm, &routes[i], source, level);
 		if (r >= 0)

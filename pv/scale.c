@@ -2,6 +2,7 @@
 /*
  * The arithmetic of the paravirtual clock: see the header.
  */
+#include "compat/pure.h"
 #include "pv/scale.h"
 
 #define NS_PER_MS 1000000ULL
@@ -15,9 +16,9 @@ struct vtx_scale vtx_scale_from_khz(u32 tsc_khz)
 	 * The fraction is largest, and so most exact, when 2^shift * khz lies in (10^6, 2 * 10^6]: mul then is in
 	 * [2^31, 2^32).  khz < 2^32 keeps shift above -13 and 10^6 << (32 - shift) below 2^64.
 	 */
-	while (khz << (scale.shift > 0 ? scale.shift : 0) <= NS_PER_MS)
+	while (scale.shift >= 0 && khz << scale.shift <= NS_PER_MS)
 		scale.shift++;
-	while (khz > 2 * NS_PER_MS << -scale.shift)
+	while (scale.shift <= 0 && khz > 2 * NS_PER_MS << -scale.shift)
 		scale.shift--;
 
 	scale.mul = (NS_PER_MS << (32 - scale.shift)) / khz;

@@ -2,8 +2,9 @@
 /*
  * The one place where every way a VM can die ends.
  */
-#include <linux/printk.h>
 #include <linux/kernel.h>
+#include <linux/preempt.h>
+#include <linux/printk.h>
 #include "trace/failure.h"
 #include "vmx/regs.h"
 #include "vmx/vm.h"
@@ -18,8 +19,10 @@ void vtx_vm_fail(struct vtx_vm *vm, struct vtx_vcpu *vcpu, const char *fmt, ...)
 		return;
 
 	failure->vcpu_id = vcpu ? vcpu->id : ~0U;
-	/* The VMCS can only be asked on the CPU where it is current. */
-	if (vcpu && ((vcpu->cached & BIT(VTX_CACHE_RIP)) || vtx_vcpu_running() == vcpu))
+	/* The VMCS can only be asked where it is current, and an interrupt must not meddle with the cache of registers. */
+	if (vcpu && (vcpu->cached & BIT(VTX_CACHE_RIP)))
+		failure->rip = vcpu->rip;
+	else if (vcpu && in_task() && vtx_vcpu_running() == vcpu)
 		failure->rip = vtx_rip(vcpu);
 	va_start(args, fmt);
 	vscnprintf(failure->text, sizeof(failure->text), fmt, args);

@@ -6,6 +6,7 @@
  * read shadow and a write that would change one exits (SDM vol. 3, 25.6.6).  vcpu->cr0/cr4 hold the host-owned bits as the guest
  * believes them; the guest-owned ones are in the VMCS.
  */
+#include <linux/sched.h>
 #include <asm/debugreg.h>
 #include <asm/processor-flags.h>
 #include "exits/cpuid.h"

@@ -7,6 +7,7 @@
  * anything new: exceptions and software interrupts first, then NMI, then external interrupt.  This is what keeps events sent
  * and events delivered equal.
  */
+#include <linux/sched.h>
 #include <asm/debugreg.h>
 #include "irqchip/irqchip.h"
 #include "vmx/controls.h"

@@ -6,6 +6,9 @@
  * user's state, reloads it before user space runs again, and knows that nobody else may use the FPU until we end; that holds for the
  * softirqs too that run when interrupts are opened in the inner loop.
  *
+ * A host kernel that runs without XSAVE (an old processor, or one whose XSAVE size the kernel distrusts) is served by FXSAVE and
+ * FXRSTOR on the same area: x87 and SSE are its first 512 bytes in both.
+ *
  * PKRU is not part of it: protection keys are not offered to guests, so XRSTOR never touches the component.
  */
 #include <linux/slab.h>
@@ -31,6 +34,7 @@ struct component {
 	u32 offset, size;
 };
 
+static bool use_xsave;
 static u64 supported;		/* XCR0 bits offered to guests */
 static u64 host_xcr0;
 static u32 area_size;
@@ -45,72 +49,6 @@ u32 vtx_fpu_size(void)
 u64 vtx_fpu_supported_xcr0(void)
 {
 	return supported;
-}
-
-static void xsave(void *area)
-{
-	u32 lo = supported, hi = supported >> 32;
-
-	asm volatile("xsave64 (%0)" ::"r"(area), "a"(lo), "d"(hi) : "memory");
-}
-
-/* A fault here would mean that vtx_fpu_set_xsave() let an impossible header through. */
-static bool xrstor(const void *area)
-{
-	u32 lo = supported, hi = supported >> 32;
-	bool failed;
-
-	asm volatile("clc\n"
-		     "1: xrstor64 (%1)\n"
-		     "jmp 3f\n"
-		     "2: stc\n"
-		     "3:\n" _ASM_EXTABLE(1b, 2b)
-		     : "=@ccc"(failed)
-		     : "r"(area), "a"(lo), "d"(hi)
-		     : "memory");
-	return !failed;
-}
-
-int vtx_fpu_setup(void)
-{
-	u32 eax, ebx, ecx, edx;
-	u8 *probe;
-	int i;
-
-	if (!boot_cpu_has(X86_FEATURE_XSAVE))
-		return -EOPNOTSUPP;
-	host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
-	supported = host_xcr0 & OFFERED_XCR0;
-	if ((supported & AVX512_XCR0) != AVX512_XCR0)
-		supported &= ~AVX512_XCR0;
-
-	area_size = LEGACY_SIZE + sizeof(struct xstate_header);
-	for (i = YMM_COMPONENT; i < 64; i++) {
-		if (!(supported & BIT_ULL(i)))
-			continue;
-		cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
-		components[i].size = eax;
-		components[i].offset = ebx;
-		area_size = max(area_size, eax + ebx);
-	}
-
-	/* The processor writes its MXCSR mask into every area it saves; 0 means the default (SDM vol. 1, 11.6.6). */
-	probe = kzalloc(area_size + 64, GFP_KERNEL);
-	if (!probe)
-		return -ENOMEM;
-	kernel_fpu_begin_mask(0);
-	xsave(PTR_ALIGN(probe, 64));
-	kernel_fpu_end();
-	mxcsr_mask = ((struct fxregs_state *)PTR_ALIGN(probe, 64))->mxcsr_mask;
-	if (!mxcsr_mask)
-		mxcsr_mask = 0xffbf;
-	kfree(probe);
-	return 0;
-}
-
-static struct xregs_state *area_of(struct vtx_vcpu *vcpu)
-{
-	return vcpu->fpu.area;
 }
 
 static void put_init_legacy(struct xregs_state *area, u64 missing)
@@ -143,6 +81,90 @@ static void settle(struct xregs_state *area)
 	area->header.xfeatures |= supported;
 }
 
+static void save(struct xregs_state *area)
+{
+	u32 lo = supported, hi = supported >> 32;
+
+	if (!use_xsave) {
+		asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+		area->header.xfeatures = supported;
+		return;
+	}
+	asm volatile("xsave64 (%0)" ::"r"(area), "a"(lo), "d"(hi) : "memory");
+}
+
+/* A fault here would mean that vtx_fpu_set_xsave() let an impossible header through. */
+static bool restore(struct xregs_state *area)
+{
+	u32 lo = supported, hi = supported >> 32;
+	bool failed;
+
+	if (!use_xsave) {
+		settle(area);
+		asm volatile("clc\n"
+			     "1: fxrstor64 (%1)\n"
+			     "jmp 3f\n"
+			     "2: stc\n"
+			     "3:\n" _ASM_EXTABLE(1b, 2b)
+			     : "=@ccc"(failed)
+			     : "r"(area)
+			     : "memory");
+		return !failed;
+	}
+	asm volatile("clc\n"
+		     "1: xrstor64 (%1)\n"
+		     "jmp 3f\n"
+		     "2: stc\n"
+		     "3:\n" _ASM_EXTABLE(1b, 2b)
+		     : "=@ccc"(failed)
+		     : "r"(area), "a"(lo), "d"(hi)
+		     : "memory");
+	return !failed;
+}
+
+int vtx_fpu_setup(void)
+{
+	u32 eax, ebx, ecx, edx;
+	u8 *probe;
+	int i;
+
+	if (!boot_cpu_has(X86_FEATURE_FXSR) || !boot_cpu_has(X86_FEATURE_XMM))
+		return -EOPNOTSUPP;
+	use_xsave = boot_cpu_has(X86_FEATURE_XSAVE);
+	host_xcr0 = use_xsave ? xgetbv(XCR_XFEATURE_ENABLED_MASK) : XFEATURE_MASK_FP | XFEATURE_MASK_SSE;
+	supported = host_xcr0 & OFFERED_XCR0;
+	if ((supported & AVX512_XCR0) != AVX512_XCR0)
+		supported &= ~AVX512_XCR0;
+
+	area_size = LEGACY_SIZE + sizeof(struct xstate_header);
+	for (i = YMM_COMPONENT; i < 64; i++) {
+		if (!(supported & BIT_ULL(i)))
+			continue;
+		cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
+		components[i].size = eax;
+		components[i].offset = ebx;
+		area_size = max(area_size, eax + ebx);
+	}
+
+	/* The processor writes its MXCSR mask into every area it saves; 0 means the default (SDM vol. 1, 11.6.6). */
+	probe = kzalloc(area_size + 64, GFP_KERNEL);
+	if (!probe)
+		return -ENOMEM;
+	kernel_fpu_begin_mask(0);
+	save((struct xregs_state *)PTR_ALIGN(probe, 64));
+	kernel_fpu_end();
+	mxcsr_mask = ((struct fxregs_state *)PTR_ALIGN(probe, 64))->mxcsr_mask;
+	if (!mxcsr_mask)
+		mxcsr_mask = 0xffbf;
+	kfree(probe);
+	return 0;
+}
+
+static struct xregs_state *area_of(struct vtx_vcpu *vcpu)
+{
+	return vcpu->fpu.area;
+}
+
 void vtx_fpu_reset(struct vtx_vcpu *vcpu)
 {
 	struct xregs_state *area = area_of(vcpu);
@@ -172,22 +194,22 @@ void vtx_fpu_free(struct vtx_vcpu *vcpu)
 void vtx_fpu_enter(struct vtx_vcpu *vcpu)
 {
 	kernel_fpu_begin_mask(0);
-	if (!xrstor(vcpu->fpu.area)) {
+	if (!restore(vcpu->fpu.area)) {
 		vtx_vm_fail(vcpu->vm, vcpu, "XRSTOR of the guest's FPU state faulted (XSTATE_BV 0x%llx)",
 			    area_of(vcpu)->header.xfeatures);
 		vtx_fpu_reset(vcpu);
-		xrstor(vcpu->fpu.area);
+		restore(vcpu->fpu.area);
 	}
 	vcpu->fpu.loaded = true;
-	if (vcpu->xcr0 != host_xcr0 && (vcpu->cr4 & X86_CR4_OSXSAVE))
+	if (use_xsave && vcpu->xcr0 != host_xcr0 && (vcpu->cr4 & X86_CR4_OSXSAVE))
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->xcr0);
 }
 
 void vtx_fpu_leave(struct vtx_vcpu *vcpu)
 {
-	if (xgetbv(XCR_XFEATURE_ENABLED_MASK) != host_xcr0)
+	if (use_xsave && xgetbv(XCR_XFEATURE_ENABLED_MASK) != host_xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
-	xsave(vcpu->fpu.area);
+	save(vcpu->fpu.area);
 	vcpu->fpu.loaded = false;
 	kernel_fpu_end();
 }

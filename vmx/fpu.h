@@ -19,7 +19,7 @@ struct vtx_fpu {
 	bool loaded;		/* guest state is in the CPU's registers */
 };
 
-int vtx_fpu_setup(void);			/* at module load: learns the layout. -EOPNOTSUPP without XSAVE */
+int vtx_fpu_setup(void);			/* at module load: learns the layout. -EOPNOTSUPP without FXSAVE */
 u32 vtx_fpu_size(void);				/* bytes of an area that holds all supported components */
 u64 vtx_fpu_supported_xcr0(void);		/* XCR0 bits a guest may set */
 int vtx_fpu_alloc(struct vtx_vcpu *vcpu);	/* -ENOMEM; in the init state */

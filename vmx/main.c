@@ -100,7 +100,7 @@ static int __init vtx_init(void)
 		return r;
 	r = vtx_fpu_setup();
 	if (r) {
-		pr_err("vtx: can't run on this processor, it lacks XSAVE (CPUID.1:ECX bit 26)\n");
+		pr_err("vtx: can't run on this processor, it lacks FXSAVE and SSE (CPUID.1:EDX bits 24 and 25)\n");
 		return r;
 	}
 	vtx_session_setup();

@@ -45,6 +45,7 @@ struct vtx_vm *vtx_vm_create(void)
 	if (r)
 		goto put_vmx;
 	vtx_clock_init(vm);
+	preempt_notifier_inc();
 	return vm;
 
 put_vmx:
@@ -73,6 +74,7 @@ static void destroy(struct vtx_vm *vm)
 		vtx_vcpu_destroy(vm->vcpus[i]);
 	vtx_irqchip_destroy(vm);
 	vtx_ept_destroy(vm);
+	preempt_notifier_dec();
 	mmdrop(vm->mm);
 	vtx_vmx_put();
 	cleanup_srcu_struct(&vm->srcu);

@@ -192,9 +192,12 @@ static void native_operand(struct native_case *c)
 	}
 	if (index != 4 && index != base)
 		c->in.regs[index] = native_rnd() % 64;
-	c->in.regs[base] = c->ea - disp - (index == 4 || index == base ? 0 : c->in.regs[index] << (sib >> 6));
-	if (index == base && index != 4)
-		c->ea = c->in.regs[base] + (c->in.regs[base] << (sib >> 6)) + disp;
+	if (index != 4 && index == base) { /* one register twice; the address may come out a few bytes lower */
+		c->in.regs[base] = (c->ea - disp) / (1 + (1 << (sib >> 6)));
+		c->ea = c->in.regs[base] * (1 + (1 << (sib >> 6))) + disp;
+	} else {
+		c->in.regs[base] = c->ea - disp - (index == 4 ? 0 : c->in.regs[index] << (sib >> 6));
+	}
 	native_emit(c, disp, mod == 1 ? 1 : mod == 2 ? 4 : 0);
 }
 

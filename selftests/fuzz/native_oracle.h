@@ -34,8 +34,11 @@ extern u8 native_slot[15];
 extern u8 native_after[], native_exit[];
 void native_enter(void);
 
-/* Load everything, run the slot, store everything; nothing in between changes flags. */
-asm(".pushsection .native, \"awx\", @progbits\n"
+/*
+ * Load everything, run the slot, store everything; nothing in between changes flags.  One page, made writable by
+ * native_init().
+ */
+asm(".pushsection .text.native, \"ax\", @progbits\n"
     ".balign 4096\n"
     ".globl native_state\n"
     "native_state: .skip 18 * 8 + 16 * 32\n"
@@ -87,6 +90,7 @@ asm(".pushsection .native, \"awx\", @progbits\n"
     "	cld\n"
     "	pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
     "	ret\n"
+    ".balign 4096\n"
     ".popsection\n");
 
 struct native_fault {
@@ -128,16 +132,18 @@ static bool native_init(void)
 {
 	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
 	struct sigaction sa = { .sa_sigaction = native_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-	stack_t ss = { .ss_size = 1 << 16 };
+	static u8 stack[1 << 16];
+	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
 	unsigned int i;
 	void *p;
 
 	if (!__builtin_cpu_supports("avx2"))
 		return false;
-	ss.ss_sp = malloc(ss.ss_size);
 	sigaltstack(&ss, NULL);
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaction(signals[i], &sa, NULL);
+	if (mprotect(&native_state, 4096, PROT_READ | PROT_WRITE | PROT_EXEC))
+		return false;
 	p = mmap((void *)NATIVE_MEM, NATIVE_SIZE, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	return p == (void *)NATIVE_MEM;
@@ -158,7 +164,7 @@ static void native_run(const u8 *insn, unsigned int len)
 
 /* The emulator's side: the same memory, with the faults its pages give to user code */
 
-static int native_check(struct vtx_emu *e, u64 gva, unsigned int len, unsigned int access)
+static inline int native_check(struct vtx_emu *e, u64 gva, unsigned int len, unsigned int access)
 {
 	bool write = access & VTX_EMU_ACCESS_WRITE;
 	u64 a;

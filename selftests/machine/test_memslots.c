@@ -239,6 +239,7 @@ GUEST static void read_until_changed(u64 addr)
 {
 	u32 value;
 
+	g_sti();	/* see lib/guest.h: spinning */
 	g_say(1);
 	while ((value = g_read32(addr)) == 0x5a5a)
 		;

@@ -166,6 +166,12 @@ G_INLINE void g_sti(void)
 	asm volatile("sti" : : : "memory");
 }
 
+/*
+ * Spinning: a guest that loops until the host does something has to have interrupts on.  Bochs 2.7 keeps the mask of the host,
+ * which enters with interrupts off, when the guest's IF is 0 as well (setEFlags() in flag_ctrl_pro.cc), so external
+ * interrupts would not end the guest's loop; a CPU would (SDM vol. 3, 25.2, external-interrupt exiting).
+ */
+
 G_INLINE void g_cli(void)
 {
 	asm volatile("cli" : : : "memory");
@@ -207,10 +213,11 @@ G_INLINE void g_apic_write(u32 reg, u32 value)
 	g_write32(APIC_BASE + reg, value);
 }
 
-/* Turns the local APIC on: software enable, spurious vector ff, priority 0. */
+/* Turns the local APIC on: software enable, spurious vector ff, priority 0, and the PIC's line off. */
 G_INLINE void g_apic_on(void)
 {
 	g_apic_write(APIC_SVR, 0x1ff);
+	g_apic_write(APIC_LVT0, 0x10000);
 	g_apic_write(APIC_TPR, 0);
 }
 

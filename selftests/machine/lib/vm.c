@@ -51,6 +51,24 @@ void *host_pages(u64 size)
 	return mem;
 }
 
+static void *shared_pages(u64 size)
+{
+	int fd = memfd_create("guest", MFD_CLOEXEC);
+	void *mem;
+
+	CHECK(fd >= 0 && !ftruncate(fd, (off_t)size), "memfd");
+	mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (mem == MAP_FAILED)
+		FAIL("mmap of %llu shared bytes", (unsigned long long)size);
+	close(fd);
+	return mem;
+}
+
+void vm_zap(struct vm *vm, u64 gpa, u64 size)
+{
+	CHECK(!madvise(vm->mem + gpa, size, MADV_DONTNEED), "MADV_DONTNEED");
+}
+
 int vm_slot(struct vm *vm, u32 slot, u64 gpa, u64 size, void *mem, u32 flags)
 {
 	struct kvm_userspace_memory_region region = {
@@ -76,6 +94,7 @@ struct vm *vm_new_sized(unsigned int flags, u64 size)
 
 	vm->fd = (int)CHECK_OK(ioctl(dev_open(), KVM_CREATE_VM, 0));
 	vm->next_pt = GUEST_PT;
+	vm->flags = flags;
 	if (ioctl(dev_open(), KVM_CHECK_EXTENSION, (long)KVM_CAP_SET_TSS_ADDR) > 0)
 		CHECK_OK(ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000UL));
 	if (flags & VM_IRQCHIP)
@@ -88,7 +107,7 @@ struct vm *vm_new_sized(unsigned int flags, u64 size)
 	if (flags & VM_NO_MEMORY)
 		return vm;
 	vm->size = size;
-	vm->mem = host_pages(size);
+	vm->mem = flags & VM_SHARED ? shared_pages(size) : host_pages(size);
 	CHECK((uintptr_t)end < GUEST_FREE, "the program's image is too large");
 	memcpy(vm->mem + image, __executable_start, (uintptr_t)edata - image);
 	CHECK_OK(vm_slot(vm, 0, 0, size, vm->mem, 0));
@@ -159,6 +178,9 @@ struct vcpu *vcpu_new(struct vm *vm, int id)
 	e = cpuid_find(own, 1, 0);
 	if (e) {
 		e->ebx = (e->ebx & 0xffffff) | (u32)id << 24;
+		/* The TSC-deadline timer is a capability of the local APIC, not of the supported CPUID. */
+		if (vm->flags & VM_IRQCHIP && dev_has(KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+			e->ecx |= 1u << 24;
 		e->ecx &= ~(1u << 5); /* no VMX in the guest, also where the device would nest */
 	}
 	for (u32 i = 0; i < own->nent; i++)
@@ -273,7 +295,8 @@ void vcpu_run(struct vcpu *v)
 	while (ioctl(v->fd, KVM_RUN, 0)) {
 		if (errno == EINTR)
 			continue;
-		vcpu_fail(v, "KVM_RUN");
+		note("KVM_RUN: %s", strerror(errno));
+		vcpu_fail(v, "KVM_RUN failed");
 	}
 }
 

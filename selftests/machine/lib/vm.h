@@ -49,9 +49,11 @@
 #define VM_IRQCHIP 1	/* KVM_CREATE_IRQCHIP */
 #define VM_PIT 2	/* KVM_CREATE_PIT2 */
 #define VM_NO_MEMORY 4
+#define VM_SHARED 8	/* memory is a shared file: vm_zap() takes pages away and their contents stay */
 
 struct vm {
 	int fd;
+	unsigned int flags;
 	u8 *mem;	/* the memory at guest-physical 0 */
 	u64 size;
 	u64 next_pt;
@@ -79,6 +81,8 @@ struct kvm_cpuid_entry2 *cpuid_find(struct kvm_cpuid2 *cpuid, u32 leaf, u32 inde
 bool guest_has_avx(void);
 
 int vm_slot(struct vm *vm, u32 slot, u64 gpa, u64 size, void *mem, u32 flags);	/* the ioctl's own answer */
+/* Unmaps a range of a VM_SHARED guest's memory from the process, and so from the EPT; the next touch brings it back. */
+void vm_zap(struct vm *vm, u64 gpa, u64 size);
 void *host_pages(u64 size);			/* anonymous, zero-filled, page-aligned */
 
 /* Guest modes.  Each leaves RIP at `entry`, RSP valid, interrupts off. */

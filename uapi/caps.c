@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_CHECK_EXTENSION as one table. A capability is here only when all of it works; the last column says what serves it.
+ * What is not here is 0.
+ */
+#include <linux/cpumask.h>
+#include <linux/kvm.h>
+#include "ept/ept.h"
+#include "irqchip/irqchip.h"
+#include "pv/clock.h"
+#include "uapi/ioctl.h"
+#include "uapi/vtx.h"
+#include "vmx/fpu.h"
+
+struct capability {
+	u32 number;
+	int value;
+	int (*compute)(void);	/* instead of value */
+};
+
+static int nr_vcpus(void)
+{
+	return min_t(int, num_online_cpus(), VTX_MAX_VCPUS);
+}
+
+static int xsave_size(void)
+{
+	return max_t(int, vtx_fpu_size(), sizeof(struct kvm_xsave));
+}
+
+static const struct capability capabilities[] = {
+	/* memory */
+	{ KVM_CAP_USER_MEMORY, 1 },			/* KVM_SET_USER_MEMORY_REGION */
+	{ KVM_CAP_NR_MEMSLOTS, VTX_MAX_SLOTS },
+	{ KVM_CAP_SYNC_MMU, 1 },			/* the EPT follows the process's page tables */
+	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
+	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
+	{ KVM_CAP_READONLY_MEM, 1 },			/* KVM_MEM_READONLY */
+	{ KVM_CAP_SET_TSS_ADDR, 1 },
+	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
+
+	/* vCPUs */
+	{ KVM_CAP_NR_VCPUS, .compute = nr_vcpus },
+	{ KVM_CAP_MAX_VCPUS, VTX_MAX_VCPUS },
+	{ KVM_CAP_MAX_VCPU_ID, VTX_MAX_VCPU_ID },
+	{ KVM_CAP_SET_BOOT_CPU_ID, 1 },
+	{ KVM_CAP_HLT, 1 },
+	{ KVM_CAP_MP_STATE, 1 },
+	{ KVM_CAP_IMMEDIATE_EXIT, 1 },			/* kvm_run->immediate_exit */
+	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },		/* kvm_run->internal */
+	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
+
+	/* state */
+	{ KVM_CAP_EXT_CPUID, 1 },			/* KVM_GET_SUPPORTED_CPUID, KVM_SET_CPUID2 */
+	{ KVM_CAP_GET_MSR_FEATURES, 1 },		/* KVM_GET_MSR_FEATURE_INDEX_LIST, KVM_GET_MSRS on the device */
+	{ KVM_CAP_VCPU_EVENTS, 1 },
+	{ KVM_CAP_DEBUGREGS, 1 },
+	{ KVM_CAP_XSAVE, 1 },
+	{ KVM_CAP_XSAVE2, .compute = xsave_size },
+	{ KVM_CAP_XCRS, 1 },
+	{ KVM_CAP_USER_NMI, 1 },			/* KVM_NMI */
+	{ KVM_CAP_GET_TSC_KHZ, 1 },
+
+	/* time */
+	{ KVM_CAP_CLOCKSOURCE, 1 },			/* pv/clock.c */
+	{ KVM_CAP_ADJUST_CLOCK, VTX_CLOCK_FLAGS },	/* KVM_GET_CLOCK, KVM_SET_CLOCK and their flags */
+	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },		/* irqchip/lapic_timer.c */
+	{ KVM_CAP_NOP_IO_DELAY, 1 },			/* no port is a real one */
+
+	/* interrupt controllers */
+	{ KVM_CAP_IRQCHIP, 1 },				/* KVM_CREATE_IRQCHIP, KVM_IRQ_LINE, KVM_GET/SET_IRQCHIP, KVM_GET/SET_LAPIC */
+	{ KVM_CAP_IRQ_INJECT_STATUS, 1 },		/* KVM_IRQ_LINE_STATUS */
+	{ KVM_CAP_IRQ_ROUTING, VTX_MAX_IRQ_ROUTES },	/* KVM_SET_GSI_ROUTING: number of routes */
+	{ KVM_CAP_SIGNAL_MSI, 1 },
+	{ KVM_CAP_IRQFD, 1 },
+	{ KVM_CAP_IRQFD_RESAMPLE, 1 },
+	{ KVM_CAP_PIT, 1 },				/* KVM_CREATE_PIT, KVM_GET/SET_PIT */
+	{ KVM_CAP_PIT2, 1 },				/* KVM_CREATE_PIT2 */
+	{ KVM_CAP_PIT_STATE2, 1 },			/* KVM_GET/SET_PIT2 */
+	{ KVM_CAP_REINJECT_CONTROL, 1 },
+
+	/* I/O */
+	{ KVM_CAP_IOEVENTFD, 1 },
+	{ KVM_CAP_IOEVENTFD_NO_LENGTH, 1 },
+	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
+
+	/* vtx's own */
+	{ VTX_CAP_VTX, VTX_INTERFACE_VERSION },
+};
+
+/* KVM_CHECK_EXTENSION on the device (@vm NULL) and on a VM, which answer the same. 0 for what is not there. */
+long vtx_check_extension(const struct vtx_vm *vm, unsigned long capability)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(capabilities); i++)
+		if (capabilities[i].number == capability)
+			return capabilities[i].compute ? capabilities[i].compute() : capabilities[i].value;
+	return 0;
+}

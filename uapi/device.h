@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The device node, as the module's start and end see it.
+ */
+#ifndef VTX_UAPI_DEVICE_H
+#define VTX_UAPI_DEVICE_H
+
+/* Makes the device of the module parameter devname. -EINVAL (another name), -EBUSY (kvm.ko has it), both said in dmesg; -ENOMEM. */
+int vtx_device_init(void);
+void vtx_device_exit(void);
+
+#endif /* VTX_UAPI_DEVICE_H */

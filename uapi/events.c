@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Events for user space: KVM_GET/SET_VCPU_EVENTS, KVM_GET/SET_MP_STATE, KVM_INTERRUPT, KVM_NMI.
+ *
+ * All run with vcpu->mutex held and the vCPU loaded.
+ */
+#include <asm/trapnr.h>
+#include <asm/vmx.h>
+#include "uapi/ioctl.h"
+#include "vmx/event.h"
+#include "vmx/regs.h"
+
+#define EVENT_FLAGS                                                                                              \
+	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | KVM_VCPUEVENT_VALID_SHADOW |        \
+	 KVM_VCPUEVENT_VALID_SMM)
+
+/* ------------------------------------------------------------------ KVM_GET_VCPU_EVENTS */
+
+/*
+ * Without KVM_CAP_EXCEPTION_PAYLOAD "pending" is told as "injected", too. A software exception (INT3, INTO) is left out: the
+ * instruction has not finished and raises it again.
+ */
+static void get_exception(struct vtx_vcpu *vcpu, struct kvm_vcpu_events *out)
+{
+	const struct vtx_exception *exc = &vcpu->events.exc;
+
+	if (exc->pending)
+		vtx_deliver_payload(vcpu);
+	if (!exc->soft) {
+		out->exception.pending = exc->pending;
+		out->exception.injected = exc->injected || exc->pending;
+	}
+	out->exception.nr = exc->vector;
+	out->exception.has_error_code = exc->has_error;
+	out->exception.error_code = exc->error;
+}
+
+static void get_interrupt(struct vtx_vcpu *vcpu, struct kvm_vcpu_events *out)
+{
+	const struct vtx_events *events = &vcpu->events;
+	u32 shadow = vtx_interruptibility(vcpu);
+
+	if (events->irq.injected && !events->irq.soft) {
+		out->interrupt.injected = 1;
+		out->interrupt.nr = events->irq.vector;
+	} else if (events->user_irq >= 0) {
+		out->interrupt.injected = 1;
+		out->interrupt.nr = events->user_irq;
+	}
+	if (shadow & GUEST_INTR_STATE_STI)
+		out->interrupt.shadow |= KVM_X86_SHADOW_INT_STI;
+	if (shadow & GUEST_INTR_STATE_MOV_SS)
+		out->interrupt.shadow |= KVM_X86_SHADOW_INT_MOV_SS;
+}
+
+long vtx_call_get_events(struct vtx_call *call)
+{
+	struct vtx_vcpu *vcpu = call->vcpu;
+	struct kvm_vcpu_events *out = call->data;
+
+	get_exception(vcpu, out);
+	get_interrupt(vcpu, out);
+	out->nmi.injected = vcpu->events.nmi_injected;
+	out->nmi.pending = atomic_read(&vcpu->events.nmi_pending) != 0;
+	out->nmi.masked = vtx_nmi_blocked(vcpu);
+	/* There is no SMM; an INIT that waits is told in its part of the structure. */
+	out->smi.latched_init = vcpu->apic && test_bit(VTX_APIC_INIT, &vcpu->apic_events);
+	out->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ KVM_SET_VCPU_EVENTS */
+
+static bool events_ok(const struct kvm_vcpu_events *in)
+{
+	if (in->flags & ~EVENT_FLAGS)
+		return false;
+	if (in->exception.injected && (in->exception.nr > 31 || in->exception.nr == X86_TRAP_NMI))
+		return false;
+	return !(in->flags & KVM_VCPUEVENT_VALID_SMM) || !(in->smi.smm || in->smi.pending || in->smi.smm_inside_nmi);
+}
+
+static void set_interrupt(struct vtx_vcpu *vcpu, const struct kvm_vcpu_events *in)
+{
+	struct vtx_events *events = &vcpu->events;
+	u32 shadow;
+
+	/* With user space's own controller it is the interrupt that KVM_INTERRUPT gave, and waits for its window again. */
+	events->user_irq = -1;
+	events->irq.injected = false;
+	if (in->interrupt.injected && !vtx_has_lapic(vcpu->vm)) {
+		events->user_irq = in->interrupt.nr;
+	} else if (in->interrupt.injected) {
+		events->irq.injected = true;
+		events->irq.vector = in->interrupt.nr;
+		events->irq.soft = in->interrupt.soft;
+	}
+	if (!(in->flags & KVM_VCPUEVENT_VALID_SHADOW))
+		return;
+	shadow = vtx_interruptibility(vcpu) & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS);
+	if (in->interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS)
+		shadow |= GUEST_INTR_STATE_MOV_SS;
+	else if (in->interrupt.shadow & KVM_X86_SHADOW_INT_STI)
+		shadow |= GUEST_INTR_STATE_STI;	/* both at once fail the VM entry (SDM vol. 3, 27.3.1.5) */
+	vtx_set_interruptibility(vcpu, shadow);
+}
+
+static void set_latched_init(struct vtx_vcpu *vcpu, bool latched)
+{
+	if (!latched) {
+		clear_bit(VTX_APIC_INIT, &vcpu->apic_events);
+		return;
+	}
+	set_bit(VTX_APIC_INIT, &vcpu->apic_events);
+	vtx_vcpu_request(vcpu, VTX_REQ_APIC_EVENT);
+}
+
+long vtx_call_set_events(struct vtx_call *call)
+{
+	struct vtx_vcpu *vcpu = call->vcpu;
+	const struct kvm_vcpu_events *in = call->data;
+
+	if (!events_ok(in))
+		return -EINVAL;
+	vcpu->events.exc = (struct vtx_exception){
+		.injected = in->exception.injected,
+		.vector = in->exception.nr,
+		.has_error = in->exception.has_error_code,
+		.error = in->exception.error_code,
+	};
+	set_interrupt(vcpu, in);
+	vcpu->events.nmi_injected = in->nmi.injected;
+	if (in->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
+		atomic_set(&vcpu->events.nmi_pending, !!in->nmi.pending);
+	vtx_set_nmi_blocked(vcpu, in->nmi.masked);
+	if ((in->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR) && vcpu->apic)
+		vcpu->sipi_vector = in->sipi_vector;
+	if ((in->flags & KVM_VCPUEVENT_VALID_SMM) && vcpu->apic)
+		set_latched_init(vcpu, in->smi.latched_init);
+	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ KVM_GET/SET_MP_STATE */
+
+long vtx_call_get_mp_state(struct vtx_call *call)
+{
+	struct kvm_mp_state *out = call->data;
+
+	out->mp_state = call->vcpu->mp_state;
+	return 0;
+}
+
+/* -EINVAL: no such state, or one that only a local APIC in the kernel has. */
+long vtx_call_set_mp_state(struct vtx_call *call)
+{
+	const struct kvm_mp_state *in = call->data;
+	struct vtx_vcpu *vcpu = call->vcpu;
+
+	switch (in->mp_state) {
+	case KVM_MP_STATE_UNINITIALIZED:
+	case KVM_MP_STATE_HALTED:
+	case KVM_MP_STATE_INIT_RECEIVED:
+	case KVM_MP_STATE_SIPI_RECEIVED:
+		if (!vcpu->apic)
+			return -EINVAL;
+		break;
+	case KVM_MP_STATE_RUNNABLE:
+		break;
+	default:
+		return -EINVAL;
+	}
+	vcpu->mp_state = in->mp_state;
+	if (in->mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
+		vcpu->mp_state = KVM_MP_STATE_INIT_RECEIVED;
+		set_bit(VTX_APIC_SIPI, &vcpu->apic_events);
+		vtx_vcpu_request(vcpu, VTX_REQ_APIC_EVENT);
+	}
+	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ KVM_INTERRUPT, KVM_NMI */
+
+/* -EINVAL: no vector. -ENXIO: the controllers are in the kernel. */
+long vtx_call_interrupt(struct vtx_call *call)
+{
+	const struct kvm_interrupt *in = call->data;
+	struct vtx_vcpu *vcpu = call->vcpu;
+
+	if (in->irq > 255)
+		return -EINVAL;
+	if (vtx_has_lapic(vcpu->vm))
+		return -ENXIO;
+	vcpu->events.user_irq = in->irq;
+	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+	return 0;
+}
+
+long vtx_call_nmi(struct vtx_call *call)
+{
+	vtx_queue_nmi(call->vcpu);
+	return 0;
+}

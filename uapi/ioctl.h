@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The ioctls as tables: a row names a command, its handler, and what the handler needs.
+ *
+ * vtx_ioctl_call() is the one prologue and epilogue: it finds the row by the full 32-bit command, brings the argument in,
+ * takes the locks the row asks for, calls the handler, and takes the result out.  A handler gets a kernel copy of the
+ * argument and may assume what its row says.
+ */
+#ifndef VTX_UAPI_IOCTL_H
+#define VTX_UAPI_IOCTL_H
+
+#include <linux/fs.h>
+#include <linux/types.h>
+#include "vmx/vcpu.h"
+#include "vmx/vm.h"
+
+struct vtx_call {
+	struct vtx_vm *vm;	/* NULL on the device */
+	struct vtx_vcpu *vcpu;	/* vCPU ioctls only */
+	unsigned int cmd;
+	unsigned long arg;	/* as passed; compat_ptr() already applied */
+	void *data;		/* IN, OUT: the argument's kernel copy, _IOC_SIZE(cmd) bytes */
+};
+
+static inline void __user *vtx_call_user(const struct vtx_call *call)
+{
+	return (void __user *)call->arg;
+}
+
+enum {
+	VTX_IN = BIT(0),		/* the argument points to _IOC_SIZE(cmd) bytes to copy in; -EFAULT */
+	VTX_OUT = BIT(1),		/* ... to copy out when the handler did not fail; zeroed before unless IN */
+	VTX_NO_ARG = BIT(2),		/* the argument must be 0; -EINVAL */
+	VTX_VM_LOCK = BIT(3),		/* vm->lock held */
+	VTX_VCPU = BIT(4),		/* vcpu->mutex held, vCPU loaded */
+	VTX_SRCU = BIT(5),		/* vm->srcu held for reading: the handler reads guest memory */
+	VTX_LAPIC = BIT(6),		/* -EINVAL without a local APIC in the kernel */
+};
+
+struct vtx_ioctl {
+	unsigned int cmd;
+	u16 flags;
+	const char *name;
+	long (*fn)(struct vtx_call *call);
+};
+
+#define VTX_IOCTL(command, what, handler) { .cmd = (command), .flags = (what), .name = #command, .fn = (handler) }
+
+/*
+ * Runs the row of @call->cmd. Return: the handler's answer; @unknown without such a row; the errno above; -EINTR when
+ * killed while waiting for the vCPU; -ENOMEM.
+ */
+long vtx_ioctl_call(const struct vtx_ioctl *rows, unsigned int n, struct vtx_call *call, long unknown);
+
+/* May this process use the VM? -EIO: it is another process's, or dead. */
+int vtx_vm_usable(const struct vtx_vm *vm);
+
+/* ---- file descriptors. Each returns one, or a negative errno; the fd is the last thing that becomes visible. */
+int vtx_vm_fd_create(unsigned long type);			/* uapi/vm_fd.c: KVM_CREATE_VM */
+int vtx_vcpu_fd_create(struct vtx_vm *vm, u32 id);	/* uapi/vcpu_fd.c: KVM_CREATE_VCPU; vm->lock held */
+
+/* ---- handlers shared between files */
+long vtx_check_extension(const struct vtx_vm *vm, unsigned long capability);	/* uapi/caps.c */
+long vtx_call_run(struct vtx_call *call);			/* uapi/run.c */
+long vtx_call_set_signal_mask(struct vtx_call *call);
+long vtx_call_get_regs(struct vtx_call *call);			/* uapi/state.c */
+long vtx_call_set_regs(struct vtx_call *call);
+long vtx_call_get_sregs(struct vtx_call *call);
+long vtx_call_set_sregs(struct vtx_call *call);
+long vtx_call_get_fpu(struct vtx_call *call);
+long vtx_call_set_fpu(struct vtx_call *call);
+long vtx_call_get_xsave(struct vtx_call *call);
+long vtx_call_set_xsave(struct vtx_call *call);
+long vtx_call_get_xcrs(struct vtx_call *call);
+long vtx_call_set_xcrs(struct vtx_call *call);
+long vtx_call_get_debugregs(struct vtx_call *call);
+long vtx_call_set_debugregs(struct vtx_call *call);
+long vtx_call_translate(struct vtx_call *call);
+long vtx_call_get_events(struct vtx_call *call);		/* uapi/events.c */
+long vtx_call_set_events(struct vtx_call *call);
+long vtx_call_get_mp_state(struct vtx_call *call);
+long vtx_call_set_mp_state(struct vtx_call *call);
+long vtx_call_interrupt(struct vtx_call *call);
+long vtx_call_nmi(struct vtx_call *call);
+long vtx_call_get_msrs(struct vtx_call *call);			/* uapi/features.c */
+long vtx_call_set_msrs(struct vtx_call *call);
+long vtx_call_get_feature_msrs(struct vtx_call *call);
+long vtx_call_msr_index_list(struct vtx_call *call);
+long vtx_call_msr_feature_list(struct vtx_call *call);
+long vtx_call_supported_cpuid(struct vtx_call *call);
+long vtx_call_set_cpuid(struct vtx_call *call);
+long vtx_call_set_cpuid2(struct vtx_call *call);
+long vtx_call_get_cpuid2(struct vtx_call *call);
+long vtx_call_get_tsc_khz(struct vtx_call *call);
+long vtx_call_set_tsc_khz(struct vtx_call *call);
+
+#endif /* VTX_UAPI_IOCTL_H */

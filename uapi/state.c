@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A vCPU's registers for user space: KVM_GET/SET_REGS, SREGS, FPU, XSAVE, XCRS, DEBUGREGS, and KVM_TRANSLATE.
+ *
+ * All run with vcpu->mutex held and the vCPU loaded. A setter checks everything before it changes anything.
+ */
+#include <asm/msr-index.h>
+#include "exits/exits.h"
+#include "exits/guest_mem.h"
+#include "uapi/ioctl.h"
+#include "vmx/event.h"
+#include "vmx/fpu.h"
+#include "vmx/regs.h"
+
+#define XCR0 0	/* the only extended control register there is */
+
+/* ------------------------------------------------------------------ general registers */
+
+/* Where struct kvm_regs has each register of enum vtx_gpr. */
+#define REG_AT(field) (offsetof(struct kvm_regs, field) / sizeof(u64))
+static const u8 regs_place[VTX_NR_GPRS] = {
+	[VTX_RAX] = REG_AT(rax), [VTX_RCX] = REG_AT(rcx), [VTX_RDX] = REG_AT(rdx), [VTX_RBX] = REG_AT(rbx),
+	[VTX_RSP] = REG_AT(rsp), [VTX_RBP] = REG_AT(rbp), [VTX_RSI] = REG_AT(rsi), [VTX_RDI] = REG_AT(rdi),
+	[VTX_R8] = REG_AT(r8),	 [VTX_R9] = REG_AT(r9),	  [VTX_R10] = REG_AT(r10), [VTX_R11] = REG_AT(r11),
+	[VTX_R12] = REG_AT(r12), [VTX_R13] = REG_AT(r13), [VTX_R14] = REG_AT(r14), [VTX_R15] = REG_AT(r15),
+};
+
+long vtx_call_get_regs(struct vtx_call *call)
+{
+	struct vtx_vcpu *vcpu = call->vcpu;
+	struct kvm_regs *out = call->data;
+	u64 *values = call->data;
+	unsigned int i;
+
+	for (i = 0; i < VTX_NR_GPRS; i++)
+		values[regs_place[i]] = vtx_gpr(vcpu, i);
+	out->rip = vtx_rip(vcpu);
+	out->rflags = vtx_rflags(vcpu);
+	return 0;
+}
+
+long vtx_call_set_regs(struct vtx_call *call)
+{
+	struct vtx_vcpu *vcpu = call->vcpu;
+	const struct kvm_regs *in = call->data;
+	const u64 *values = call->data;
+	unsigned int i;
+
+	for (i = 0; i < VTX_NR_GPRS; i++)
+		vtx_set_gpr(vcpu, i, values[regs_place[i]]);
+	vtx_set_rip(vcpu, in->rip);
+	vtx_set_rflags(vcpu, in->rflags | X86_EFLAGS_FIXED);
+	/* An exception that waited belonged to the old state. */
+	vcpu->events.exc.pending = false;
+	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ system registers */
+
+long vtx_call_get_sregs(struct vtx_call *call)
+{
+	vtx_store_sregs(call->vcpu, call->data);
+	return 0;
+}
+
+/* Clients from before KVM_SET_MP_STATE reset a halted boot processor by putting it at the reset vector. */
+static bool at_reset_vector(struct vtx_vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	return vcpu->id == vcpu->vm->boot_cpu_id && vtx_rip(vcpu) == 0xfff0 && sregs->cs.selector == 0xf000 &&
+	       sregs->cs.base == 0xffff0000 && !(sregs->cr0 & X86_CR0_PE);
+}
+
+long vtx_call_set_sregs(struct vtx_call *call)
+{
+	struct vtx_vcpu *vcpu = call->vcpu;
+	const struct kvm_sregs *in = call->data;
+
+	if (vtx_check_sregs(vcpu, in))
+		return -EINVAL;
+	/* The last thing that can be refused. */
+	if (vtx_msr_set(vcpu, MSR_IA32_APICBASE, in->apic_base, true))
+		return -EINVAL;
+	vtx_load_sregs(vcpu, in);
+	if (at_reset_vector(vcpu, in))
+		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ FPU */
+
+long vtx_call_get_fpu(struct vtx_call *call)
+{
+	vtx_fpu_get_fpu(call->vcpu, call->data);
+	return 0;
+}
+
+long vtx_call_set_fpu(struct vtx_call *call)
+{
+	return vtx_fpu_set_fpu(call->vcpu, call->data);
+}
+
+/*
+ * KVM_GET_XSAVE and KVM_GET_XSAVE2. A guest's area always fits into struct kvm_xsave, because no component is switched
+ * that has to be asked for (AMX); KVM_CAP_XSAVE2 says so.
+ */
+long vtx_call_get_xsave(struct vtx_call *call)
+{
+	if (vtx_fpu_size() > sizeof(struct kvm_xsave))
+		return -EINVAL;
+	vtx_fpu_get_xsave(call->vcpu, call->data, sizeof(struct kvm_xsave));
+	return 0;
+}
+
+long vtx_call_set_xsave(struct vtx_call *call)
+{
+	return vtx_fpu_set_xsave(call->vcpu, call->data, sizeof(struct kvm_xsave));
+}
+
+long vtx_call_get_xcrs(struct vtx_call *call)
+{
+	struct kvm_xcrs *out = call->data;
+
+	out->nr_xcrs = 1;
+	out->xcrs[0].xcr = XCR0;
+	out->xcrs[0].value = call->vcpu->xcr0;
+	return 0;
+}
+
+/* The first XCR0 in the list counts; others do not exist and are passed over, as in KVM. */
+long vtx_call_set_xcrs(struct vtx_call *call)
+{
+	const struct kvm_xcrs *in = call->data;
+	unsigned int i;
+
+	if (in->nr_xcrs > KVM_MAX_XCRS || in->flags)
+		return -EINVAL;
+	for (i = 0; i < in->nr_xcrs; i++)
+		if (in->xcrs[i].xcr == XCR0)
+			return vtx_set_xcr0(call->vcpu, in->xcrs[i].value) ? -EINVAL : 0;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ debug registers */
+
+long vtx_call_get_debugregs(struct vtx_call *call)
+{
+	struct kvm_debugregs *out = call->data;
+	unsigned int i;
+
+	vtx_deliver_payload(call->vcpu);
+	for (i = 0; i < ARRAY_SIZE(out->db); i++)
+		out->db[i] = vtx_get_dr(call->vcpu, i);
+	out->dr6 = vtx_get_dr(call->vcpu, 6);
+	out->dr7 = vtx_get_dr(call->vcpu, 7);
+	return 0;
+}
+
+long vtx_call_set_debugregs(struct vtx_call *call)
+{
+	const struct kvm_debugregs *in = call->data;
+	unsigned int i;
+
+	if (in->flags || in->dr6 >> 32 || in->dr7 >> 32)
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(in->db); i++)
+		vtx_set_dr(call->vcpu, i, in->db[i]);
+	vtx_set_dr(call->vcpu, 6, in->dr6);
+	vtx_set_dr(call->vcpu, 7, in->dr7);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ KVM_TRANSLATE */
+
+/*
+ * As a supervisor's read that leaves no traces in the page tables. @writeable is 1 and @usermode 0 whatever the tables say, as in KVM.
+ */
+long vtx_call_translate(struct vtx_call *call)
+{
+	struct kvm_translation *tr = call->data;
+	struct vtx_emu_exception exc;
+	struct vtx_walk_cpu cpu;
+	u64 gpa;
+	int ret;
+
+	vtx_walk_cpu_fill(call->vcpu, &cpu);
+	cpu.cpl = 0;
+	ret = vtx_gva_to_gpa(call->vcpu, &cpu, tr->linear_address, VTX_WALK_IMPLICIT | VTX_WALK_NO_SET_AD, &gpa, &exc);
+	if (ret < 0)
+		return ret;
+	tr->valid = !ret;
+	tr->physical_address = ret ? ~0ull : gpa;
+	tr->writeable = 1;
+	tr->usermode = 0;
+	return 0;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vCPU file descriptors: creation, the ioctl table, and the mapping of struct kvm_run.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/compat.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include "irqchip/irqchip.h"
+#include "pv/clock.h"
+#include "uapi/ioctl.h"
+
+/* ------------------------------------------------------------------ small handlers */
+
+static long get_lapic(struct vtx_call *call)
+{
+	return vtx_get_lapic(call->vcpu, call->data);
+}
+
+static long set_lapic(struct vtx_call *call)
+{
+	return vtx_set_lapic(call->vcpu, call->data);
+}
+
+static long kvmclock_ctrl(struct vtx_call *call)
+{
+	return vtx_pv_clock_stopped(call->vcpu);
+}
+
+/* ------------------------------------------------------------------ the table */
+
+static const struct vtx_ioctl vcpu_ioctls[] = {
+	VTX_IOCTL(KVM_RUN, VTX_NO_ARG | VTX_VCPU, vtx_call_run),
+	VTX_IOCTL(KVM_GET_REGS, VTX_OUT | VTX_VCPU, vtx_call_get_regs),
+	VTX_IOCTL(KVM_SET_REGS, VTX_IN | VTX_VCPU, vtx_call_set_regs),
+	VTX_IOCTL(KVM_GET_SREGS, VTX_OUT | VTX_VCPU, vtx_call_get_sregs),
+	VTX_IOCTL(KVM_SET_SREGS, VTX_IN | VTX_VCPU | VTX_SRCU, vtx_call_set_sregs),
+	VTX_IOCTL(KVM_INTERRUPT, VTX_IN | VTX_VCPU, vtx_call_interrupt),
+	VTX_IOCTL(KVM_NMI, VTX_VCPU, vtx_call_nmi),
+	VTX_IOCTL(KVM_SET_SIGNAL_MASK, VTX_VCPU, vtx_call_set_signal_mask),
+	VTX_IOCTL(KVM_GET_FPU, VTX_OUT | VTX_VCPU, vtx_call_get_fpu),
+	VTX_IOCTL(KVM_SET_FPU, VTX_IN | VTX_VCPU, vtx_call_set_fpu),
+	VTX_IOCTL(KVM_GET_XSAVE, VTX_OUT | VTX_VCPU, vtx_call_get_xsave),
+	VTX_IOCTL(KVM_GET_XSAVE2, VTX_OUT | VTX_VCPU, vtx_call_get_xsave),
+	VTX_IOCTL(KVM_SET_XSAVE, VTX_IN | VTX_VCPU, vtx_call_set_xsave),
+	VTX_IOCTL(KVM_GET_XCRS, VTX_OUT | VTX_VCPU, vtx_call_get_xcrs),
+	VTX_IOCTL(KVM_SET_XCRS, VTX_IN | VTX_VCPU, vtx_call_set_xcrs),
+	VTX_IOCTL(KVM_GET_VCPU_EVENTS, VTX_OUT | VTX_VCPU, vtx_call_get_events),
+	VTX_IOCTL(KVM_SET_VCPU_EVENTS, VTX_IN | VTX_VCPU, vtx_call_set_events),
+	VTX_IOCTL(KVM_GET_DEBUGREGS, VTX_OUT | VTX_VCPU, vtx_call_get_debugregs),
+	VTX_IOCTL(KVM_SET_DEBUGREGS, VTX_IN | VTX_VCPU, vtx_call_set_debugregs),
+	VTX_IOCTL(KVM_GET_MP_STATE, VTX_OUT | VTX_VCPU, vtx_call_get_mp_state),
+	VTX_IOCTL(KVM_SET_MP_STATE, VTX_IN | VTX_VCPU, vtx_call_set_mp_state),
+	VTX_IOCTL(KVM_GET_LAPIC, VTX_OUT | VTX_VCPU | VTX_LAPIC, get_lapic),
+	VTX_IOCTL(KVM_SET_LAPIC, VTX_IN | VTX_VCPU | VTX_LAPIC, set_lapic),
+	VTX_IOCTL(KVM_GET_MSRS, VTX_IN | VTX_VCPU | VTX_SRCU, vtx_call_get_msrs),
+	VTX_IOCTL(KVM_SET_MSRS, VTX_IN | VTX_VCPU | VTX_SRCU, vtx_call_set_msrs),
+	VTX_IOCTL(KVM_SET_CPUID, VTX_IN | VTX_VCPU, vtx_call_set_cpuid),
+	VTX_IOCTL(KVM_SET_CPUID2, VTX_IN | VTX_VCPU, vtx_call_set_cpuid2),
+	VTX_IOCTL(KVM_GET_CPUID2, VTX_IN | VTX_OUT | VTX_VCPU, vtx_call_get_cpuid2),
+	VTX_IOCTL(KVM_GET_TSC_KHZ, VTX_VCPU, vtx_call_get_tsc_khz),
+	VTX_IOCTL(KVM_SET_TSC_KHZ, VTX_VCPU, vtx_call_set_tsc_khz),
+	VTX_IOCTL(KVM_KVMCLOCK_CTRL, VTX_VCPU, kvmclock_ctrl),
+	VTX_IOCTL(KVM_TRANSLATE, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_translate),
+};
+
+/* ------------------------------------------------------------------ the file */
+
+static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vtx_vcpu *vcpu = file->private_data;
+	struct vtx_call call = { .vm = vcpu->vm, .vcpu = vcpu, .cmd = cmd, .arg = arg };
+	int ret = vtx_vm_usable(vcpu->vm);
+
+	/* KVM's vCPUs answer EINVAL here, not ENOTTY. */
+	return ret ?: vtx_ioctl_call(vcpu_ioctls, ARRAY_SIZE(vcpu_ioctls), &call, -EINVAL);
+}
+
+/* Page 0 is struct kvm_run, page 1 the data of port accesses; a page beyond raises SIGBUS. */
+static vm_fault_t vcpu_fault(struct vm_fault *vmf)
+{
+	struct vtx_vcpu *vcpu = vmf->vma->vm_file->private_data;
+
+	if (vmf->pgoff > 1)
+		return VM_FAULT_SIGBUS;
+	vmf->page = virt_to_page((u8 *)vcpu->run + vmf->pgoff * PAGE_SIZE);
+	get_page(vmf->page);
+	return 0;
+}
+
+static const struct vm_operations_struct vcpu_vm_ops = {
+	.fault = vcpu_fault,
+};
+
+static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_ops = &vcpu_vm_ops;
+	return 0;
+}
+
+static int vcpu_release(struct inode *inode, struct file *file)
+{
+	struct vtx_vcpu *vcpu = file->private_data;
+
+	vtx_vm_put(vcpu->vm);
+	return 0;
+}
+
+static const struct file_operations vcpu_fops = {
+	.owner = THIS_MODULE,
+	.release = vcpu_release,
+	.unlocked_ioctl = vcpu_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = vcpu_mmap,
+	.llseek = noop_llseek,
+};
+
+static struct file *make_file(struct vtx_vcpu *vcpu)
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "vtx-vcpu:%u", vcpu->id);
+	return anon_inode_getfile(name, &vcpu_fops, vcpu, O_RDWR);
+}
+
+/*
+ * vtx_vcpu_fd_create() - KVM_CREATE_VCPU, vm->lock held
+ * Return: the fd; -EINVAL (id out of range), -EEXIST (id taken), -EMFILE, -ENFILE, -ENOMEM.
+ */
+int vtx_vcpu_fd_create(struct vtx_vm *vm, u32 id)
+{
+	struct vtx_vcpu *vcpu;
+	struct file *file;
+	int fd;
+
+	if (id >= VTX_MAX_VCPU_ID)
+		return -EINVAL;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	vcpu = vtx_vcpu_create(vm, id);
+	if (IS_ERR(vcpu)) {
+		put_unused_fd(fd);
+		return PTR_ERR(vcpu);
+	}
+	file = make_file(vcpu);
+	if (IS_ERR(file)) {
+		vtx_vcpu_destroy(vcpu);
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	vtx_vm_get(vm);		/* the file's */
+	vtx_vcpu_publish(vcpu);
+	fd_install(fd, file);
+	return fd;
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VM file descriptors and their ioctls.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/compat.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include "ept/ept.h"
+#include "irqchip/irqchip.h"
+#include "pv/clock.h"
+#include "trace/stats.h"
+#include "uapi/ioctl.h"
+
+/* ------------------------------------------------------------------ VM-wide settings */
+
+static long create_vcpu(struct vtx_call *call)
+{
+	return vtx_vcpu_fd_create(call->vm, call->arg);
+}
+
+static long check_extension(struct vtx_call *call)
+{
+	return vtx_check_extension(call->vm, call->arg);
+}
+
+static long set_user_memory_region(struct vtx_call *call)
+{
+	return vtx_set_memory_region(call->vm, call->data);
+}
+
+/* Three pages that KVM needs without unrestricted guest. Kept, not used: vtx requires unrestricted guest. */
+static long set_tss_addr(struct vtx_call *call)
+{
+	if (call->arg > (unsigned int)(-3 * PAGE_SIZE))
+		return -EINVAL;
+	call->vm->tss_addr = call->arg;
+	return 0;
+}
+
+static long set_identity_map_addr(struct vtx_call *call)
+{
+	if (vtx_vm_num_vcpus(call->vm))
+		return -EINVAL;
+	call->vm->identity_map_addr = *(u64 *)call->data;
+	return 0;
+}
+
+static long set_boot_cpu_id(struct vtx_call *call)
+{
+	if (vtx_vm_num_vcpus(call->vm))
+		return -EBUSY;
+	call->vm->boot_cpu_id = call->arg;
+	return 0;
+}
+
+static long get_clock(struct vtx_call *call)
+{
+	return vtx_get_clock(call->vm, call->data);
+}
+
+static long set_clock(struct vtx_call *call)
+{
+	return vtx_set_clock(call->vm, call->data);
+}
+
+/* ------------------------------------------------------------------ interrupt controllers */
+
+static long create_irqchip(struct vtx_call *call)
+{
+	return vtx_irqchip_create(call->vm);
+}
+
+static long get_irqchip(struct vtx_call *call)
+{
+	return vtx_get_irqchip(call->vm, call->data);
+}
+
+static long set_irqchip(struct vtx_call *call)
+{
+	return vtx_set_irqchip(call->vm, call->data);
+}
+
+static long create_pit(struct vtx_call *call)
+{
+	const struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	return vtx_pit_create(call->vm, &config);
+}
+
+static long create_pit2(struct vtx_call *call)
+{
+	return vtx_pit_create(call->vm, call->data);
+}
+
+static long get_pit2(struct vtx_call *call)
+{
+	return vtx_get_pit2(call->vm, call->data);
+}
+
+static long set_pit2(struct vtx_call *call)
+{
+	return vtx_set_pit2(call->vm, call->data);
+}
+
+/* The older pair knows the channels but no flags: those stay. */
+static long get_pit(struct vtx_call *call)
+{
+	struct kvm_pit_state *out = call->data;
+	struct kvm_pit_state2 state;
+	int ret;
+
+	memset(&state, 0, sizeof(state));
+	ret = vtx_get_pit2(call->vm, &state);
+	if (!ret)
+		memcpy(out->channels, state.channels, sizeof(out->channels));
+	return ret;
+}
+
+static long set_pit(struct vtx_call *call)
+{
+	const struct kvm_pit_state *in = call->data;
+	struct kvm_pit_state2 state;
+	int ret;
+
+	memset(&state, 0, sizeof(state));
+	ret = vtx_get_pit2(call->vm, &state);
+	if (ret)
+		return ret;
+	memcpy(state.channels, in->channels, sizeof(state.channels));
+	return vtx_set_pit2(call->vm, &state);
+}
+
+static long reinject_control(struct vtx_call *call)
+{
+	return vtx_reinject_control(call->vm, call->data);
+}
+
+/* KVM_IRQ_LINE and KVM_IRQ_LINE_STATUS, which differ in what their rows copy out. */
+static long irq_line(struct vtx_call *call)
+{
+	int ret = vtx_irq_line(call->vm, call->data);
+
+	return ret < 0 ? ret : 0;
+}
+
+static long set_gsi_routing(struct vtx_call *call)
+{
+	const struct kvm_irq_routing *head = call->data;
+	struct kvm_irq_routing __user *user = vtx_call_user(call);
+	struct kvm_irq_routing_entry *entries = NULL;
+	long ret;
+
+	if (!vtx_has_lapic(call->vm) || head->nr > VTX_MAX_IRQ_ROUTES || head->flags)
+		return -EINVAL;
+	if (head->nr) {
+		entries = vmemdup_user(user->entries, array_size(sizeof(*entries), head->nr));
+		if (IS_ERR(entries))
+			return PTR_ERR(entries);
+	}
+	ret = vtx_set_gsi_routing(call->vm, entries, head->nr, head->flags);
+	kvfree(entries);
+	return ret;
+}
+
+static long signal_msi(struct vtx_call *call)
+{
+	return vtx_signal_msi(call->vm, call->data);
+}
+
+static long irqfd(struct vtx_call *call)
+{
+	return vtx_irqfd(call->vm, call->data);
+}
+
+static long ioeventfd(struct vtx_call *call)
+{
+	return vtx_ioeventfd(call->vm, call->data);
+}
+
+/* ------------------------------------------------------------------ the table */
+
+static const struct vtx_ioctl vm_ioctls[] = {
+	VTX_IOCTL(KVM_IRQ_LINE, VTX_IN, irq_line),
+	VTX_IOCTL(KVM_IRQ_LINE_STATUS, VTX_IN | VTX_OUT, irq_line),
+	VTX_IOCTL(KVM_SIGNAL_MSI, VTX_IN, signal_msi),
+	VTX_IOCTL(KVM_SET_USER_MEMORY_REGION, VTX_IN, set_user_memory_region),
+	VTX_IOCTL(KVM_CHECK_EXTENSION, 0, check_extension),
+	VTX_IOCTL(KVM_CREATE_VCPU, VTX_VM_LOCK, create_vcpu),
+	VTX_IOCTL(KVM_SET_TSS_ADDR, VTX_VM_LOCK, set_tss_addr),
+	VTX_IOCTL(KVM_SET_IDENTITY_MAP_ADDR, VTX_IN | VTX_VM_LOCK, set_identity_map_addr),
+	VTX_IOCTL(KVM_SET_BOOT_CPU_ID, VTX_VM_LOCK, set_boot_cpu_id),
+	VTX_IOCTL(KVM_GET_CLOCK, VTX_OUT, get_clock),
+	VTX_IOCTL(KVM_SET_CLOCK, VTX_IN, set_clock),
+	VTX_IOCTL(KVM_CREATE_IRQCHIP, VTX_VM_LOCK, create_irqchip),
+	/* Encoded as the wrong direction in <linux/kvm.h>: SET_IRQCHIP and SET_PIT read from user space all the same. */
+	VTX_IOCTL(KVM_GET_IRQCHIP, VTX_IN | VTX_OUT, get_irqchip),
+	VTX_IOCTL(KVM_SET_IRQCHIP, VTX_IN, set_irqchip),
+	VTX_IOCTL(KVM_CREATE_PIT, VTX_VM_LOCK, create_pit),
+	VTX_IOCTL(KVM_CREATE_PIT2, VTX_IN | VTX_VM_LOCK, create_pit2),
+	VTX_IOCTL(KVM_GET_PIT, VTX_IN | VTX_OUT, get_pit),
+	VTX_IOCTL(KVM_SET_PIT, VTX_IN, set_pit),
+	VTX_IOCTL(KVM_GET_PIT2, VTX_OUT, get_pit2),
+	VTX_IOCTL(KVM_SET_PIT2, VTX_IN, set_pit2),
+	VTX_IOCTL(KVM_REINJECT_CONTROL, VTX_IN, reinject_control),
+	VTX_IOCTL(KVM_SET_GSI_ROUTING, VTX_IN, set_gsi_routing),
+	VTX_IOCTL(KVM_IRQFD, VTX_IN, irqfd),
+	VTX_IOCTL(KVM_IOEVENTFD, VTX_IN, ioeventfd),
+};
+
+/* ------------------------------------------------------------------ the file */
+
+static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vtx_vm *vm = file->private_data;
+	struct vtx_call call = { .vm = vm, .cmd = cmd, .arg = arg };
+	int ret = vtx_vm_usable(vm);
+
+	return ret ?: vtx_ioctl_call(vm_ioctls, ARRAY_SIZE(vm_ioctls), &call, -ENOTTY);
+}
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	struct vtx_vm *vm = file->private_data;
+
+	vtx_irqchip_release_fds(vm);
+	vtx_vm_put(vm);
+	return 0;
+}
+
+static const struct file_operations vm_fops = {
+	.owner = THIS_MODULE,
+	.release = vm_release,
+	.unlocked_ioctl = vm_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+/*
+ * vtx_vm_fd_create() - KVM_CREATE_VM
+ * Return: the fd; -EINVAL (a type other than 0), the errors of vtx_vm_create(), -EMFILE, -ENFILE, -ENOMEM.
+ */
+int vtx_vm_fd_create(unsigned long type)
+{
+	struct vtx_vm *vm;
+	struct file *file;
+	int fd;
+
+	if (type)
+		return -EINVAL;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	vm = vtx_vm_create();
+	if (IS_ERR(vm)) {
+		put_unused_fd(fd);
+		return PTR_ERR(vm);
+	}
+	file = anon_inode_getfile("vtx-vm", &vm_fops, vm, O_RDWR);
+	if (IS_ERR(file)) {
+		vtx_vm_put(vm);
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	vtx_trace_vm_created(vm, fd);
+	/* From here on another thread may use and close it: nothing of the VM is touched after this. */
+	fd_install(fd, file);
+	return fd;
+}
