@@ -272,16 +272,16 @@ int vtx_walk(const struct vtx_walk_cpu *cpu, const struct vtx_walk_ops *ops, voi
 
 	if (cpu->maxphyaddr < 32 || cpu->maxphyaddr > 52)
 		return -EINVAL;
+	if (!(cpu->cr0 & X86_CR0_PG)) {
+		*out = (struct vtx_walk_result){
+			.gpa = (u32)gva, .page_size = BIT_ULL(32), .writable = true, .user = true, .executable = true,
+		};
+		return 0;
+	}
 	if (!w.fmt.long_mode)
 		w.gva = (u32)gva;
 	else if (!canonical(cpu, gva))
 		return -EINVAL;
-	if (!(cpu->cr0 & X86_CR0_PG)) {
-		*out = (struct vtx_walk_result){
-			.gpa = w.gva, .page_size = BIT_ULL(32), .writable = true, .user = true, .executable = true,
-		};
-		return 0;
-	}
 	for (tries = 0; tries < MAX_TRIES && ret == -EAGAIN; tries++)
 		ret = walk_once(&w, access, out);
 	return ret;

@@ -48,8 +48,9 @@ struct vtx_walk_result {
 /*
  * vtx_walk - translate gva for one access
  *
- * Returns 0 with *out filled (also when out->fault), an op's errno (-EFAULT: a table lies outside guest memory, for
- * example), or -EAGAIN when the tables changed under the walk several times running: try again.
+ * Returns 0 with *out filled (also when out->fault); an op's errno (-EFAULT: a table lies outside guest memory, for
+ * example); -EAGAIN when the tables changed under the walk several times running: try again; -EINVAL when gva is not
+ * canonical in 4- or 5-level paging, or maxphyaddr is out of range.
  * No locks are needed; each entry is read once per try.
  */
 int vtx_walk(const struct vtx_walk_cpu *cpu, const struct vtx_walk_ops *ops, void *opaque, u64 gva,

@@ -102,11 +102,8 @@ int vtx_routes_build(struct vtx_route_table *table, const struct kvm_irq_routing
 	/* A counting sort: first[gsi] counts the routes of gsi, then becomes the position of its first one. */
 	for (gsi = 0; gsi <= table->nr_gsis; gsi++)
 		first[gsi] = 0;
-	for (i = 0; i < nr; i++) {
-		gsi = entries[i].gsi;
-		if (++first[gsi] > VTX_ROUTES_PER_GSI)
-			return -EINVAL;
-	}
+	for (i = 0; i < nr; i++)
+		first[entries[i].gsi]++;
 	for (gsi = 0, i = 0; gsi <= table->nr_gsis; gsi++) {
 		u32 n = first[gsi];
 
@@ -116,6 +113,7 @@ int vtx_routes_build(struct vtx_route_table *table, const struct kvm_irq_routing
 	/* Unused slots are recognised by kind 0xff while filling. */
 	for (i = 0; i < nr; i++)
 		table->routes[i].kind = 0xff;
+	/* There are VTX_ROUTES_PER_GSI chips, so a further route of a GSI clashes with one of its first ones. */
 	for (i = 0; i < nr; i++) {
 		struct vtx_route *slot = &table->routes[first[entries[i].gsi]], new;
 

@@ -6,6 +6,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <trace/events/ipi.h> /* smp_send_reschedule() traces since 6.4 */
 #include <asm/debugreg.h>
 #include <asm/msr-index.h>
 #include "ept/ept.h"

@@ -380,8 +380,8 @@ GUEST static void step_guest(u64 arg)
 		     "9:\tmov %%cr0, %%rax\n"
 		     "10:\tmov %%rax, %%cr0\n"
 		     "11:\tmov $0xd0000000, %%ebx\n"
-		     "12:\tmovl %%eax, (%%rbx)\n"
-		     "13:\tmovl (%%rbx), %%eax\n"
+		     "12:\tnop\n"
+		     "13:\tnop\n"
 		     "14:\tpause\n"
 		     "15:\txor %%eax, %%eax\n"
 		     "16:\tmov $0x4d2, %%eax\n"
@@ -407,8 +407,6 @@ static void single_step(void)
 
 	for (;;) {
 		vcpu_run(v);
-		if (v->run->exit_reason == KVM_EXIT_MMIO)
-			continue;
 		CHECK(v->run->exit_reason == KVM_EXIT_IO, "exit %s", exit_name(v->run->exit_reason));
 		if (v->run->io.port == 0x5a0)
 			continue;
@@ -420,6 +418,51 @@ static void single_step(void)
 	for (u32 i = 0; i < 23; i++)
 		EXPECT(G(v->vm, steps[i]) == labels[i], "step %u at %#llx, expected %#llx", i,
 		       (unsigned long long)G(v->vm, steps[i]), (unsigned long long)labels[i]);
+}
+
+extern const u8 mmio_step_labels[];
+
+GUEST static void mmio_step_guest(u64 arg)
+{
+	(void)arg;
+	g_handler[1] = step_handler;
+	asm volatile("pushfq\n\torl $0x100, (%%rsp)\n\tmov $0xd0000000, %%ebx\n\tpopfq\n\tnop\n"
+		     "1:\tmovl %%eax, (%%rbx)\n"
+		     "2:\tmovl (%%rbx), %%eax\n"
+		     "3:\tnop\n"
+		     "4:\tpushfq\n"
+		     "5:\tandl $~0x100, (%%rsp)\n"
+		     "6:\tpopfq\n"
+		     "7:\tnop\n\t"
+		     ".pushsection .rodata\n.globl mmio_step_labels\n.balign 8\nmmio_step_labels:\n\t"
+		     ".quad 1b, 2b, 3b, 4b, 5b, 6b, 7b\n\t.popsection"
+		     : : : "rax", "rbx", "memory", "cc");
+	g_done((u32)step_count);
+}
+
+/*
+ * The same over an access that an EPT violation interrupts.  Bochs 2.7 saves pending debug exceptions on every exit (mended in its
+ * 60cc8020e), so there one step may be seen twice at the same place; none may be missing.
+ */
+static void single_step_mmio(void)
+{
+	struct vcpu *v = guest_new(0, mmio_step_guest, 0);
+	const u64 *labels = (const u64 *)mmio_step_labels;
+	u32 got, at = 0;
+
+	vcpu_expect(v, KVM_EXIT_MMIO);
+	vcpu_expect(v, KVM_EXIT_MMIO);
+	got = vcpu_finish(v);
+	for (u32 i = 0; i < got && i < 64; i++) {
+		u64 rip = G(v->vm, steps[i]);
+
+		if (at < 7 && rip == labels[at])
+			at++;
+		else
+			EXPECT(at && rip == labels[at - 1], "step %u at %#llx", i, (unsigned long long)rip);
+	}
+	EXPECT_EQ(at, 7, "the steps");
+	note("%u #DB for 7 steps", got);
 }
 
 GUEST static void inject_guest(u64 arg)
@@ -494,7 +537,7 @@ static void real_mode_under_zap(void)
 static const struct test tests[] = {
 	TEST(delivery_under_zap), TEST(delivery_from_user_under_zap), TEST(interrupts_under_zap),
 	TEST(nmis_under_zap), TEST(interrupt_refused), TEST(interrupt_window), TEST(interrupt_queued),
-	TEST(nmi_blocking), TEST(nmi_iret_under_zap), TEST(single_step), TEST(injected_by_events),
+	TEST(nmi_blocking), TEST(nmi_iret_under_zap), TEST(single_step), TEST(single_step_mmio), TEST(injected_by_events),
 	TEST(real_mode_under_zap),
 };
 

@@ -101,7 +101,7 @@ static const struct {
 	{ 0x200, 0x02 }, { 0x2ff, 0x02 }, { 0x2ff, 0x1000 }, { 0x250, 0x03 }, { 0xfe, 0 },
 	{ 0xc0000080, 0xffffffffffffffffULL }, { 0xc0000080, 0 /* LME cannot go while paging is on */ },
 	{ 0xc0000080, 0x500 | 1ULL << 40 }, { 0xc0000080, 0x500 | 2 },
-	{ 0x12345678, 0 }, { 0xdeadbeef, 1 }, { 0xc0010015, 0 }, { 0x3fffffff, 0 }, { 0xffffffff, 0 },
+	{ 0x12345678, 0 }, { 0xdeadbeef, 1 }, { 0x80000000, 0 }, { 0x3fffffff, 0 }, { 0xffffffff, 0 },
 };
 
 GUEST static void faulting_guest(u64 count)

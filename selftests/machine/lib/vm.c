@@ -5,6 +5,7 @@
 #include "lib/vm.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -293,7 +294,8 @@ void vcpu_fail(struct vcpu *v, const char *what)
 void vcpu_run(struct vcpu *v)
 {
 	while (ioctl(v->fd, KVM_RUN, 0)) {
-		if (errno == EINTR)
+		/* EAGAIN: a CPU that waited for its SIPI has got it. */
+		if (errno == EINTR || errno == EAGAIN)
 			continue;
 		note("KVM_RUN: %s", strerror(errno));
 		vcpu_fail(v, "KVM_RUN failed");
@@ -346,6 +348,46 @@ u32 vcpu_expect_port(struct vcpu *v, u16 port)
 u32 vcpu_finish(struct vcpu *v)
 {
 	return vcpu_expect_port(v, PORT_DONE);
+}
+
+static void *finish_in_thread(void *arg)
+{
+	return (void *)(uintptr_t)vcpu_finish(arg);
+}
+
+pthread_t vcpu_start(struct vcpu *v)
+{
+	pthread_t thread;
+
+	CHECK(!pthread_create(&thread, NULL, finish_in_thread, v), "pthread_create");
+	return thread;
+}
+
+u32 vcpu_join(pthread_t thread)
+{
+	void *result;
+
+	CHECK(!pthread_join(thread, &result), "pthread_join");
+	return (u32)(uintptr_t)result;
+}
+
+static void ignore_signal(int sig)
+{
+	(void)sig;
+}
+
+void quiet_signal(void)
+{
+	struct sigaction action = { .sa_handler = ignore_signal };
+
+	sigaction(SIGUSR1, &action, NULL);
+}
+
+void set_mp_state(struct vcpu *v, u32 state)
+{
+	struct kvm_mp_state mp = { .mp_state = state };
+
+	CHECK_OK(ioctl(v->fd, KVM_SET_MP_STATE, &mp));
 }
 
 struct vcpu *guest_new(unsigned int vm_flags, void (*entry)(u64), u64 arg)

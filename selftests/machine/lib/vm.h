@@ -7,6 +7,7 @@
 #define VTX_SELFTEST_VM_H
 
 #include <linux/kvm.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 
 #include "lib/harness.h"
@@ -114,6 +115,12 @@ u32 vcpu_expect_port(struct vcpu *v, u16 port);
 u32 vcpu_finish(struct vcpu *v);
 /* Starts guest function in a new vCPU's VM and runs it to its end, wants 0. */
 void guest_passes(unsigned int vm_flags, void (*entry)(u64), u64 arg);
+/* The same in a thread of its own, which runs the guest to its end; SIGUSR1 interrupts KVM_RUN there. */
+pthread_t vcpu_start(struct vcpu *v);
+u32 vcpu_join(pthread_t thread);
+/* Makes SIGUSR1 a signal that does nothing but interrupt. */
+void quiet_signal(void);
+void set_mp_state(struct vcpu *v, u32 state);
 /* Ends the case with the exit described. */
 void vcpu_fail(struct vcpu *v, const char *what) __attribute__((noreturn));
 const char *exit_name(u32 reason);
