@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Integer arithmetic with flags: the two-operand group, INC, DEC, NEG, NOT, TEST, and the shifts and rotates (SDM vol. 2;
- * flags: vol. 1, appendix A).  Numbers in, numbers out; no guest state but the flags.  Where the manual leaves a flag
- * undefined, the choice is in the comment of the function.
+ * Integer arithmetic with flags: the two-operand group, INC, DEC, NEG, NOT, TEST, and the shifts and rotates (SDM
+ * vol. 2; flags: vol. 1, appendix A).  Numbers in, numbers out; no guest state but the flags.  Where the manual leaves
+ * a flag undefined, the choice is in the comment of the function.
  */
 #include "compat/pure.h"
 #include "emulate/exec.h"

@@ -58,8 +58,8 @@ int vtx_exec_bit_test(struct vtx_emu *e)
 }
 
 /*
- * BSF and BSR of zero leave the destination alone, as processors do; flags they leave undefined stay.  So do OF, SF, AF, PF
- * of TZCNT and LZCNT.
+ * BSF and BSR of zero leave the destination alone, as processors do; flags they leave undefined stay.  So do OF, SF,
+ * AF, PF of TZCNT and LZCNT.
  */
 int vtx_exec_bit_scan(struct vtx_emu *e)
 {

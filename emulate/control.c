@@ -34,8 +34,8 @@ static int pop(struct vtx_emu *e, unsigned int size)
 }
 
 /*
- * #GP(0) when a near branch leaves the code segment (SDM vol. 2, CALL, JMP).  In 64-bit mode the processor checks for canonical
- * form, before anything is pushed.
+ * #GP(0) when a near branch leaves the code segment (SDM vol. 2, CALL, JMP).  In 64-bit mode the processor checks for
+ * canonical form, before anything is pushed.
  */
 static int branch_target(struct vtx_emu *e, u64 target)
 {

@@ -150,8 +150,8 @@ static int decode_evex(struct vtx_emu *e)
 }
 
 /*
- * c4, c5 and 62 begin VEX and EVEX in 64-bit mode; elsewhere only when the next byte would be a ModRM of a register form,
- * and not in real and virtual-8086 mode (SDM vol. 2, 2.3.5.6).
+ * c4, c5 and 62 begin VEX and EVEX in 64-bit mode; elsewhere only when the next byte would be a ModRM of a register
+ * form, and not in real and virtual-8086 mode (SDM vol. 2, 2.3.5.6).
  */
 static int is_vex(struct vtx_emu *e, u8 byte, bool *yes)
 {

@@ -90,8 +90,8 @@ static int xlat(struct vtx_emu *e)
 }
 
 /*
- * Group 15 /6 and /7: CLFLUSH, CLFLUSHOPT and CLWB check memory as a read of one byte does; there is no cache of ours to
- * flush.  The other instructions of these rows are XSAVEOPT, fences and younger ones.
+ * Group 15 /6 and /7: CLFLUSH, CLFLUSHOPT and CLWB check memory as a read of one byte does; there is no cache of ours
+ * to flush.  The other instructions of these rows are XSAVEOPT, fences and younger ones.
  */
 static int clflush(struct vtx_emu *e)
 {
@@ -162,8 +162,8 @@ static int xchg_accumulator(struct vtx_emu *e)
 }
 
 /*
- * A destination in memory is written in any case, with what it held when the comparison fails (SDM vol. 2, CMPXCHG); one in
- * a register is then left alone, not even zero-extended, as processors do.
+ * A destination in memory is written in any case, with what it held when the comparison fails (SDM vol. 2, CMPXCHG);
+ * one in a register is then left alone, not even zero-extended, as processors do.
  */
 static int cmpxchg(struct vtx_emu *e)
 {

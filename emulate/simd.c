@@ -88,7 +88,7 @@ static int check_state(struct vtx_emu *e, const struct simd_row *r)
 	return e->cr0 & X86_CR0_TS ? vtx_emu_fault(e, VTX_EXC_NM) : VTX_EMU_DONE;
 }
 
-/* Address of a whole-register operand.  No #AC: where alignment matters it is a #GP, elsewhere it need not be checked. */
+/* Address of a whole-register operand.  No #AC: where alignment matters it is #GP, elsewhere it need not be checked. */
 static int vector_address(struct vtx_emu *e, unsigned int len, bool aligned, unsigned int access, u64 *lin)
 {
 	const struct vtx_emu_insn *in = &e->insn;

@@ -2,9 +2,9 @@
 /*
  * The guest's page walk: linear to guest-physical address, as SDM vol. 3 chapter 4 describes it.
  *
- * All paging modes (none, 32-bit with and without PSE, PAE, 4-level, 5-level), the permission checks with U/S,
- * R/W, XD, CR0.WP, SMEP and SMAP, reserved bits, and the accessed and dirty flags.  Protection keys, shadow stacks and LAM
- * are off: a guest that sets CR4.PKE, CR4.PKS or CR4.CET must be refused by who lets it write CR4.
+ * All paging modes (none, 32-bit with and without PSE, PAE, 4-level, 5-level), the permission checks with U/S, R/W, XD,
+ * CR0.WP, SMEP and SMAP, reserved bits, and the accessed and dirty flags.  Protection keys, shadow stacks and LAM are
+ * off: a guest that sets CR4.PKE, CR4.PKS or CR4.CET must be refused by who lets it write CR4.
  */
 #ifndef VTX_EMULATE_WALK_H
 #define VTX_EMULATE_WALK_H

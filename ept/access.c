@@ -2,8 +2,8 @@
 /*
  * Guest-physical memory from the kernel's side: plain user accesses at the slot's user address.
  *
- * They see exactly what the process sees (copy on write, swap, userfaultfd), and the process's page tables note the accesses.
- * They work in the owner's context alone, which every vCPU and VM ioctl is in; elsewhere they fail.
+ * They see exactly what the process sees (copy on write, swap, userfaultfd), and the process's page tables note the
+ * accesses. They work in the owner's context alone, which every vCPU and VM ioctl is in; elsewhere they fail.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>

@@ -63,8 +63,9 @@ static inline u64 vtx_epte_table(u64 table)
 }
 
 /*
- * The leaf of @level that holds @pfn, with the permissions @rwx. Guest RAM is write-back whatever the guest's PAT says: it is the
- * host's ordinary memory. Accessed and, when writable, dirty are preset, which saves the CPU a locked access.
+ * The leaf of @level that holds @pfn, with the permissions @rwx. Guest RAM is write-back whatever the guest's PAT
+ * says: it is the host's ordinary memory. Accessed and, when writable, dirty are preset, which saves the CPU a
+ * locked access.
  */
 u64 vtx_epte_leaf(u64 pfn, int level, u64 rwx);
 

@@ -32,7 +32,7 @@ struct vtx_ept {
 	struct vtx_slot retiring;	/* lock: left vm->slots, but may still be mapped; npages 0: none */
 	u64 *spare[VTX_EPT_SPARES];	/* lock: zeroed pages, for tables that are needed under the lock */
 	unsigned int nspare;		/* lock */
-	atomic64_t gen;			/* bumped after entries were taken away; vCPUs INVEPT when theirs differs; never 0 */
+	atomic64_t gen;			/* never 0; bumped after entries were taken away: vCPUs then INVEPT */
 	atomic_long_t pages[3];		/* mapped entries of 4K, 2M, 1G */
 	atomic_long_t tables;		/* page-table pages */
 };
@@ -50,8 +50,10 @@ void vtx_ept_destroy(struct vtx_vm *vm);
 
 /**
  * vtx_set_memory_region() - KVM_SET_USER_MEMORY_REGION
- * Caller holds nothing; takes vm->slots_lock. Errno exactly as KVM: -EINVAL (reserved flags, misaligned, wrap, slot number,
- * kernel or tagged address, changing the size of an existing slot, read-only toggled, too many pages), -EEXIST (overlap), -ENOMEM. On error nothing changed.
+ * Caller holds nothing, vm->srcu least of all; takes vm->slots_lock.
+ * Return: 0, or exactly as KVM: -EINVAL (reserved flags, misaligned, wrap, slot number, kernel or tagged address,
+ * changing the size of an existing slot, read-only toggled, too many pages), -EEXIST (overlap), -ENOMEM. On error
+ * nothing changed.
  */
 int vtx_set_memory_region(struct vtx_vm *vm, const struct kvm_userspace_memory_region *region);
 
@@ -84,8 +86,10 @@ int vtx_ept_fault_fast(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec);
  */
 u64 vtx_ept_entry(struct vtx_vm *vm, u64 gpa, int *level);
 
-/* ---- memory access by guest-physical address. May sleep, caller holds vm->srcu for reading, owner's mm.
- * Return 0 or -EFAULT (no slot, or no memory behind it). Writes mark pages dirty. May cross pages. */
+/*
+ * ---- memory access by guest-physical address. May sleep, caller holds vm->srcu for reading, owner's mm.
+ * Return 0 or -EFAULT (no slot, or no memory behind it). Writes mark pages dirty. May cross pages.
+ */
 int vtx_gpa_read(struct vtx_vm *vm, u64 gpa, void *buf, unsigned int len);
 int vtx_gpa_write(struct vtx_vm *vm, u64 gpa, const void *buf, unsigned int len);
 /* Atomic; @len 1,2,4,8 (16 allowed), naturally aligned. Return 0 done, 1 mismatch (value now in @old), -EFAULT. */

@@ -7,16 +7,17 @@
  *	2. gets the page from the process's page tables (with a reference, so that it cannot become another page),
  *	3. takes ept->lock; gives up if an invalidation of this address is running or has ended since 1,
  *	4. maps, and drops the lock and the reference.
- * An invalidation takes the lock at its start (running++, zap), changes the page tables, and takes it at its end (seq++,
- * running--).  If it starts after 3, its zap finds our entry.  If it starts between 1 and 3, we see it running, or ended and counted.  If it
- * started before 1 and still runs at 3, we see that; if it ended in between, seq has moved.  So an entry always shows what
- * the page tables say, and from 4 on it is the notifier that keeps it true.
+ * An invalidation takes the lock at its start (running++, zap), changes the page tables, and takes it at its end
+ * (seq++, running--).  If it starts after 3, its zap finds our entry.  If it starts between 1 and 3, we see it
+ * running, or ended and counted.  If it started before 1 and still runs at 3, we see that; if it ended in between,
+ * seq has moved.  So an entry always shows what the page tables say, and from 4 on it is the notifier that keeps it
+ * true.
  *
- * Pages without a struct page behind a reference (VM_IO and VM_PFNMAP mappings) are refused with -EFAULT: nothing would keep
- * them from being freed under the guest (CVE-2021-22543).
+ * Pages without a struct page behind a reference (VM_IO and VM_PFNMAP mappings) are refused with -EFAULT: nothing
+ * would keep them from being freed under the guest (CVE-2021-22543).
  *
- * A page is marked dirty when it is mapped writable.  Whoever cleans it later (write-back, MADV_FREE) goes through the
- * notifier first, so the next write faults and marks it again.
+ * A page is marked dirty when it is mapped writable.  Whoever cleans it later (write-back, MADV_FREE) goes through
+ * the notifier first, so the next write faults and marks it again.
  */
 #include <linux/mm.h>
 #include <linux/cpu.h>
@@ -39,8 +40,8 @@ struct fault {
 };
 
 /*
- * On processors where an instruction fetch from a large page that is being split can end in a machine check (iTLB multihit,
- * CVE-2018-12207) large pages are mapped without execute permission, and executing breaks them up.
+ * On processors where an instruction fetch from a large page that is being split can end in a machine check (iTLB
+ * multihit, CVE-2018-12207) large pages are mapped without execute permission, and executing breaks them up.
  */
 static bool large_pages_noexec(void)
 {
@@ -92,7 +93,10 @@ static int choose_level(struct vtx_vm *vm, const struct fault *f)
 	return host_maps_2m(vm->mm, f->hva) ? 2 : 1;
 }
 
-/* Steps 3 and 4, with the lock held for writing. Return: enum vtx_map_result, or -EAGAIN: an invalidation was faster. */
+/*
+ * Steps 3 and 4, with the lock held for writing. Return: enum vtx_map_result, or -EAGAIN: an invalidation was
+ * faster.
+ */
 static int map_locked(struct vtx_ept *ept, const struct fault *f, int level, bool replace)
 {
 	struct vtx_ept_mapping map = {
@@ -227,7 +231,10 @@ static bool fault_fast(struct vtx_vm *vm, struct fault *f)
 		return false;
 	level = choose_level(vm, f);
 
-	/* Not waiting for the lock keeps the time with interrupts off short. Replacing needs a flush, and that needs interrupts. */
+	/*
+	 * Not waiting for the lock keeps the time with interrupts off short. Replacing needs a flush, and that
+	 * needs interrupts.
+	 */
 	r = map_trylock(ept, f, level);
 	if (r == VTX_MAP_DONE && f->writable)
 		SetPageDirty(f->page);

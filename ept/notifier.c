@@ -19,8 +19,8 @@ static struct vtx_vm *to_vm(struct mmu_notifier *notifier)
 typedef bool (*range_fn)(struct vtx_ept *ept, u64 gfn, u64 end, void *arg);
 
 /*
- * Calls @fn for all frames behind [start, end), the slot on its way out included (ept/slots.c). A linear search: slots are
- * sorted by gfn, not by address, and several may share addresses. vm->srcu and ept->lock held.
+ * Calls @fn for all frames behind [start, end), the slot on its way out included (ept/slots.c). A linear search:
+ * slots are sorted by gfn, not by address, and several may share addresses. vm->srcu and ept->lock held.
  */
 static bool for_each_range(struct vtx_vm *vm, unsigned long start, unsigned long end, range_fn fn, void *arg)
 {
@@ -91,9 +91,10 @@ static void invalidate_range_end(struct mmu_notifier *notifier, const struct mmu
 }
 
 /*
- * Ageing. With accessed bits: clear them. Translations that are cached keep their accessed bit until they are dropped, so a
- * page may look idle although it is in use; that is a guess gone wrong, not an error, and x86 makes the same one for its
- * own page tables. Moving the generation on lets each vCPU drop its translations at its next entry, without an IPI.
+ * Ageing. With accessed bits: clear them. Translations that are cached keep their accessed bit until they are
+ * dropped, so a page may look idle although it is in use; that is a guess gone wrong, not an error, and x86 makes
+ * the same one for its own page tables. Moving the generation on lets each vCPU drop its translations at its next
+ * entry, without an IPI.
  *
  * Without accessed bits: take the entry away and see whether it comes back.
  */
@@ -117,7 +118,8 @@ static bool age(struct vtx_vm *vm, unsigned long start, unsigned long end, bool 
 	return young;
 }
 
-static int clear_flush_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long start, unsigned long end)
+static int clear_flush_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long start,
+			     unsigned long end)
 {
 	return age(to_vm(notifier), start, end, true);
 }

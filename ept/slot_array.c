@@ -91,7 +91,8 @@ int vtx_slots_plan(const struct vtx_slots *slots, const struct kvm_userspace_mem
 	if (!old) {
 		plan->change = VTX_SLOT_CREATE;
 	} else {
-		if (new->hva != old->hva || new->npages != old->npages || ((new->flags ^ old->flags) & KVM_MEM_READONLY))
+		if (new->hva != old->hva || new->npages != old->npages ||
+		    ((new->flags ^ old->flags) & KVM_MEM_READONLY))
 			return -EINVAL;
 		if (new->gfn != old->gfn) {
 			plan->change = VTX_SLOT_MOVE;

@@ -61,9 +61,9 @@ bool vtx_slots_overlap(const struct vtx_slots *slots, u64 gfn, u64 npages, u32 e
 /**
  * vtx_slots_plan() - decides what @region asks for
  * @plan: filled on success.
- * Return: 0; -EINVAL: unknown flag, misaligned, wrapping, too large or out-of-reach range, an address that is not user
- * space's, slot number out of range, deleting what is not there, resizing or re-basing an existing slot, toggling
- * read-only; -EEXIST: overlaps another slot. The order of the checks is KVM's.
+ * Return: 0; -EINVAL: unknown flag, misaligned, wrapping, too large or out-of-reach range, an address that is not
+ * user space's, slot number out of range, deleting what is not there, resizing or re-basing an existing slot,
+ * toggling read-only; -EEXIST: overlaps another slot. The order of the checks is KVM's.
  */
 int vtx_slots_plan(const struct vtx_slots *slots, const struct kvm_userspace_memory_region *region,
 		   const struct vtx_slot_limits *limits, struct vtx_slot_plan *plan);

@@ -7,8 +7,9 @@
  *
  *  - faults and accesses look a slot up under srcu and finish their mapping before they leave srcu.  So once
  *    synchronize_srcu() is through, nobody adds entries for the old array any more, and zapping its range is final;
- *  - the MMU notifier translates user addresses to frames.  A slot that has left the array may still be mapped until that zap: it
- *    stands in ept->retiring, from before the publication until after the zap, where the notifier looks as well;
+ *  - the MMU notifier translates user addresses to frames.  A slot that has left the array may still be mapped until
+ *    that zap: it stands in ept->retiring, from before the publication until after the zap, where the notifier looks
+ *    as well;
  *  - the notifier reads the array under ept->lock.  A fault that mapped a page under that lock had read its array
  *    before, so the notifier sees that one or a newer one: it cannot miss the slot of an entry that exists.
  *

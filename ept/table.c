@@ -7,8 +7,8 @@
  *  - every store of an entry is one aligned 8-byte store (set_entry());
  *  - an entry that changes its frame or its size becomes absent first, and whoever cleared it flushes;
  *  - a table that was unlinked is freed only after vtx_ept_flush() (vtx_ept_finish_zap()).
- * Losing an accessed or dirty bit to a store is harmless: the host's page is marked dirty when it is mapped writable (ept/fault.c),
- * and ageing is a guess.
+ * Losing an accessed or dirty bit to a store is harmless: the host's page is marked dirty when it is mapped
+ * writable (ept/fault.c), and ageing is a guess.
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>

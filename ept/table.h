@@ -50,7 +50,9 @@ void vtx_ept_finish_zap(struct vtx_vm *vm, struct vtx_ept_zapped *zapped, bool c
 /* Was a frame of [@gfn, @end) accessed since this was last asked with @clear? ept->lock held (write if @clear). */
 bool vtx_ept_age(struct vtx_ept *ept, u64 gfn, u64 end, bool clear);
 
-/* Frees a whole tree from @table (of @level) down; the hardware does not know it any more. May sleep if @can_sleep. */
+/*
+ * Frees a whole tree from @table (of @level) down; the hardware does not know it any more. May sleep if @can_sleep.
+ */
 void vtx_ept_free_tree(struct vtx_ept *ept, u64 *table, int level, bool can_sleep);
 
 int vtx_ept_notifier_register(struct vtx_vm *vm);	/* -ENOMEM, -EINTR */

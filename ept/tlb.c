@@ -2,9 +2,9 @@
 /*
  * Translations that processors keep: INVEPT by generation, and INVVPID.
  *
- * vm->ept.gen counts the times entries were taken away.  A vCPU compares it with the generation it last flushed for, right before
- * each VM entry, and executes INVEPT when they differ.  vtx_ept_flush() has to make sure that nobody goes on with old
- * translations:
+ * vm->ept.gen counts the times entries were taken away.  A vCPU compares it with the generation it last flushed
+ * for, right before each VM entry, and executes INVEPT when they differ.  vtx_ept_flush() has to make sure that
+ * nobody goes on with old translations:
  *
  *	taking entries away			VM entry (interrupts off)
  *	A: clear the entries			1: mode = IN_GUEST
@@ -12,13 +12,14 @@
  *	C: read mode; IN_GUEST: IPI, wait	2: read gen; differs: INVEPT
  *						3: VM entry
  *
- * If 2 reads the new gen, then A came before it, and INVEPT drops all that was cached from before A: fine.
- * If 2 reads the old gen, then 2 came before B, so 1 before C by the two barriers, and C sees IN_GUEST.  The IPI stays pending while
- * interrupts are off and then ends guest mode; its acknowledgement arrives after the guest was left.  The next entry reads the new gen.
- * A vCPU that re-enters without leaving IN_GUEST in between is covered by the second case.
+ * If 2 reads the new gen, then A came before it, and INVEPT drops all that was cached from before A: fine. If 2
+ * reads the old gen, then 2 came before B, so 1 before C by the two barriers, and C sees IN_GUEST.  The IPI stays
+ * pending while interrupts are off and then ends guest mode; its acknowledgement arrives after the guest was left.
+ * The next entry reads the new gen. A vCPU that re-enters without leaving IN_GUEST in between is covered by the
+ * second case.
  *
- * vcpu->cpu cannot change while the vCPU is IN_GUEST.  If C reads a CPU number that is old already, the vCPU has gone through
- * 1 and 2 again since B, and the IPI is superfluous.
+ * vcpu->cpu cannot change while the vCPU is IN_GUEST.  If C reads a CPU number that is old already, the vCPU has
+ * gone through 1 and 2 again since B, and the IPI is superfluous.
  *
  * The waiting must not be done with ept->lock held: the fast EPT violation path takes it with interrupts off.
  */
@@ -173,7 +174,9 @@ u16 vtx_vpid_alloc(void)
 
 	if (!vtx_caps.vpid)
 		return 0;
-	/* 0 is the host's. A number comes back into use only after vtx_ept_tlb_new_cpu() on each CPU that meets it. */
+	/*
+	 * 0 is the host's. A number comes back into use only after vtx_ept_tlb_new_cpu() on each CPU that meets it.
+	 */
 	vpid = ida_alloc_range(&vpids, 1, 0xffff, GFP_KERNEL_ACCOUNT);
 	return vpid < 0 ? 0 : vpid;
 }

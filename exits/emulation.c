@@ -3,9 +3,8 @@
  * Emulates the instruction at RIP: moves the vCPU's state into the emulator and back, and turns its answer into what the run
  * loop understands.
  *
- * While an access waits for user space the guest's registers are as before the instruction (before the iteration, for REP), so
- * that is what KVM_GET_REGS shows then; KVM itself shows them after the instruction for a write. Both are allowed: a VM's state
- * is consistent only once KVM_RUN has been called again (the kernel's API document, KVM_EXIT_MMIO).
+ * While a read waits for user space the guest's registers are as before the instruction (before the iteration, for REP); when
+ * user space sees a write they are as after it. KVM_GET_REGS shows that then, and KVM does the same.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -157,12 +156,6 @@ static void instruction_ended(struct vtx_vcpu *vcpu, bool single_step)
 		vtx_inject_debug(vcpu, BIT(14));
 }
 
-static void forget_log(struct vtx_vcpu *vcpu)
-{
-	vcpu->io.kind = VTX_IO_NONE;
-	vtx_log_clear(&vcpu->io);
-}
-
 /*
  * An instruction that vtx cannot emulate. User code gets #UD, because a guest's user must not be able to stop the guest;
  * the kernel's own instructions stop the VM, with the bytes for whoever looks. All as KVM does.
@@ -201,28 +194,13 @@ static int step(struct vtx_emu *e)
 	return vtx_emu_execute(e);
 }
 
-static int run_emulator(struct vtx_emulation *em)
+/* What the emulator's answer means, writes to user space aside. */
+static int finish(struct vtx_emulation *em, int result, bool tf)
 {
 	struct vtx_vcpu *vcpu = em->vcpu;
 	struct vtx_emu *e = &em->e;
-	bool tf = e->rflags & X86_EFLAGS_TF;
-	int ret;
 
-	vtx_log_rewind(&vcpu->io);
-	ret = step(e);
-	if (e->committed)
-		store_state(vcpu, e);
-
-	if (ret == VTX_EMU_IO) {
-		memcpy(e->prefetch, e->insn.bytes, sizeof(e->prefetch));
-		e->prefetch_len = e->insn.fetched;
-		vcpu->io.kind = VTX_IO_MMIO;
-		vcpu->io.linear_rip = vtx_linear_rip(vcpu);
-		return vtx_mmio_ask_user(vcpu);
-	}
-
-	forget_log(vcpu);
-	switch (ret) {
+	switch (result) {
 	case VTX_EMU_DONE:
 		if (e->committed)
 			instruction_ended(vcpu, tf);
@@ -238,11 +216,44 @@ static int run_emulator(struct vtx_emulation *em)
 	}
 }
 
+static int ask_user(struct vtx_vcpu *vcpu, enum vtx_io_kind kind)
+{
+	vcpu->io.kind = kind;
+	vcpu->io.linear_rip = vtx_linear_rip(vcpu);
+	return vtx_mmio_ask_user(vcpu);
+}
+
+static int run_emulator(struct vtx_emulation *em)
+{
+	struct vtx_vcpu *vcpu = em->vcpu;
+	struct vtx_emu *e = &em->e;
+	bool tf = e->rflags & X86_EFLAGS_TF;
+	int ret;
+
+	vtx_log_rewind(&vcpu->io);
+	ret = step(e);
+	if (e->committed)
+		store_state(vcpu, e);
+	if (ret == VTX_EMU_IO) {
+		memcpy(e->prefetch, e->insn.bytes, sizeof(e->prefetch));
+		e->prefetch_len = e->insn.fetched;
+		return ask_user(vcpu, VTX_IO_MMIO);
+	}
+
+	if (ret == VTX_EMU_DONE && e->committed)
+		vtx_log_commit(&vcpu->io);
+	ret = finish(em, ret, tf);
+	if (ret == VTX_EXIT_RESUME && vcpu->io.final)
+		return ask_user(vcpu, VTX_IO_MMIO_POSTED);
+	vtx_log_clear(&vcpu->io);
+	return ret;
+}
+
 static struct vtx_emulation *start(struct vtx_vcpu *vcpu)
 {
 	struct vtx_emulation *em = vtx_emulation_load(vcpu);
 
-	forget_log(vcpu);
+	vtx_log_clear(&vcpu->io);
 	em->e.prefetch_len = 0;
 	em->hint.valid = false;
 	em->exit_port = 0;
@@ -274,11 +285,23 @@ int vtx_emulate_port(struct vtx_vcpu *vcpu, u16 port, unsigned int size)
  * hint, exit_port and the instruction's bytes are still those of the first try. When somebody wants the vCPU, a REP
  * instruction stops after the iteration at hand: one exit to user space an iteration would keep interrupts out for long.
  */
-int vtx_emulate_again(struct vtx_vcpu *vcpu)
+static int start_over(struct vtx_vcpu *vcpu)
 {
 	struct vtx_emulation *em = vtx_emulation_load(vcpu);
 
 	if (READ_ONCE(vcpu->requests))
 		em->e.max_iterations = 1;
 	return run_emulator(em);
+}
+
+int vtx_emulation_answered(struct vtx_vcpu *vcpu, bool posted)
+{
+	struct vtx_io_pending *io = &vcpu->io;
+
+	vtx_mmio_take_answer(vcpu);
+	if (vtx_log_pending(io))
+		return ask_user(vcpu, posted ? VTX_IO_MMIO_POSTED : VTX_IO_MMIO);
+	if (io->final)
+		vtx_log_clear(io);
+	return posted ? VTX_EXIT_RESUME : start_over(vcpu);
 }

@@ -43,8 +43,8 @@ u64 vtx_linear_rip(struct vtx_vcpu *vcpu);
  */
 int vtx_emulate_fault(struct vtx_vcpu *vcpu, const struct vtx_fault_hint *hint);
 int vtx_emulate_port(struct vtx_vcpu *vcpu, u16 port, unsigned int size);
-/* Goes on with the instruction whose fragment user space has answered. */
-int vtx_emulate_again(struct vtx_vcpu *vcpu);
+/* User space has answered frag[done]. @posted: it was a write of an instruction that is done (VTX_IO_MMIO_POSTED). */
+int vtx_emulation_answered(struct vtx_vcpu *vcpu, bool posted);
 
 /* One address for the emulator: VTX_EMU_DONE, FAULT (e.exc filled) or ERROR. @access: VTX_WALK_* */
 int vtx_emulation_translate(struct vtx_emulation *em, u64 gva, unsigned int access, u64 *gpa);

@@ -137,7 +137,6 @@ int vtx_complete_io(struct vtx_vcpu *vcpu)
 	case VTX_IO_PORT_STRING:
 		return vtx_io_string_complete(vcpu);
 	default:
-		vtx_mmio_take_answer(vcpu);
-		return vtx_emulate_again(vcpu);
+		return vtx_emulation_answered(vcpu, kind == VTX_IO_MMIO_POSTED);
 	}
 }

@@ -4,8 +4,9 @@
  *
  * kvm_run is shared memory that another thread may scribble on, so the facts are kept here and kvm_run is only a copy.
  *
- * An emulated instruction is restarted from its beginning after each answer: accesses that were already answered come from
- * the log, in order (exits/mmio.c).
+ * An emulated instruction that reads from user space is restarted from its beginning after each answer: accesses that were
+ * already made come from the log, in order. Writes are only noted; user space gets them when the instruction is
+ * done (exits/mmio_log.h).
  */
 #ifndef VTX_EXITS_IO_PENDING_H
 #define VTX_EXITS_IO_PENDING_H
@@ -26,7 +27,8 @@ enum vtx_io_kind {
 	VTX_IO_NONE,
 	VTX_IO_PORT,		/* IN, OUT */
 	VTX_IO_PORT_STRING,	/* INS, OUTS: a batch of elements in one guest page */
-	VTX_IO_MMIO,		/* frag[done] of an emulated instruction, memory or port */
+	VTX_IO_MMIO,		/* frag[done] of an emulated instruction, memory or port; then it starts over */
+	VTX_IO_MMIO_POSTED,	/* frag[done], a write of an instruction that is done */
 };
 
 struct vtx_io_pending {
@@ -44,7 +46,9 @@ struct vtx_io_pending {
 	u64 linear_rip;		/* user space may move RIP between exit and completion: then nothing is completed */
 	/* VTX_IO_MMIO */
 	u8 done;		/* fragments answered */
+	u8 noted;		/* fragments known; the unanswered ones are writes, but for the last perhaps */
 	u8 pos;			/* next fragment of the run in progress */
+	bool final;		/* the instruction or iteration that noted them is done */
 	struct vtx_mmio_fragment frag[VTX_MMIO_FRAGMENTS];
 };
 

@@ -23,6 +23,16 @@ int vtx_fast_window(struct vtx_vcpu *vcpu)
 }
 
 /*
+ * The window may have been asked for by user space: the outer loop then leaves with KVM_EXIT_IRQ_WINDOW_OPEN. Not from the inner
+ * loop, and never in a circle there: this exit comes before a pending interrupt of the host (SDM vol. 3, 26.2), which would starve.
+ */
+int vtx_fast_irq_window(struct vtx_vcpu *vcpu)
+{
+	set_bit(VTX_REQ_EVENT, &vcpu->requests);
+	return vcpu->apic ? VTX_EXIT_RESUME : VTX_EXIT_SLOW;
+}
+
+/*
  * INVD and WBINVD: guest memory is write-back and coherent, there is nothing to do. MONITOR and MWAIT: a MWAIT that wakes
  * at once is allowed to; KVM as well lets them pass whether or not CPUID shows them.
  */

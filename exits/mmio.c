@@ -2,9 +2,8 @@
 /*
  * Where an emulated access goes: guest RAM, else the local APIC's page, else a device in the kernel, else user space.
  *
- * What is not RAM is cut into fragments of at most 8 bytes (KVM_EXIT_MMIO has room for no more). Each fragment is done once:
- * its answer is kept in the log of struct vtx_io_pending, and when the instruction starts over after an exit to user space,
- * the log answers instead of the device. Devices in the kernel are logged as well, since reading one may change it.
+ * What is not RAM is cut into fragments of at most 8 bytes (KVM_EXIT_MMIO has room for no more). Each fragment is done once,
+ * as the log of exits/mmio_log.h sees to; devices in the kernel are logged as well, since reading one may change it.
  */
 #include <linux/mm.h>
 #include <asm/msr-index.h>
@@ -51,9 +50,11 @@ static int access_fragment(struct vtx_vcpu *vcpu, u64 gpa, void *data, unsigned 
 	switch (vtx_log_access(io, gpa, data, len, write, port)) {
 	case VTX_LOG_ANSWERED:
 		return VTX_EMU_DONE;
+	case VTX_LOG_WAIT:
+		return VTX_EMU_IO;
 	case VTX_LOG_NEW:
-		if (!kernel_device(vcpu, &io->frag[io->done]))
-			return VTX_EMU_IO;
+		if (!kernel_device(vcpu, &io->frag[io->pos]))
+			return vtx_log_defer(io) ? VTX_EMU_DONE : VTX_EMU_IO;
 		vtx_log_answered_now(io, data);
 		return VTX_EMU_DONE;
 	default:
@@ -298,12 +299,12 @@ static int op_pio_allowed(struct vtx_emu *e, u16 port, unsigned int size)
 	return em->exit_port == (port | size << 16) ? VTX_EMU_DONE : VTX_EMU_UNHANDLED;
 }
 
-/* One REP iteration is final: its accesses need not be remembered. */
+/* One REP iteration is final. */
 static void op_commit(struct vtx_emu *e)
 {
 	struct vtx_emulation *em = e->opaque;
 
-	vtx_log_clear(&em->vcpu->io);
+	vtx_log_commit(&em->vcpu->io);
 }
 
 const struct vtx_emu_ops vtx_emulation_ops = {

@@ -21,7 +21,7 @@ const struct vtx_exit_row vtx_exit_table[VTX_NR_EXIT_REASONS] = {
 	NEVER(SIPI_SIGNAL),
 	NAMED(5, "IO_SMI", NULL, NULL),
 	NAMED(6, "OTHER_SMI", NULL, NULL),
-	ROW(INTERRUPT_WINDOW, vtx_fast_window, vtx_fast_window),
+	ROW(INTERRUPT_WINDOW, vtx_fast_irq_window, vtx_fast_window),
 	ROW(NMI_WINDOW, vtx_fast_window, vtx_fast_window),
 	ROW(TASK_SWITCH, NULL, vtx_exit_task_switch),
 	ROW(CPUID, vtx_fast_cpuid, vtx_exit_cpuid),

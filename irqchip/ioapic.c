@@ -133,6 +133,7 @@ int vtx_ioapic_set_line(struct vtx_ioapic *io, unsigned int pin, unsigned int so
 		io->sources[pin] &= ~(1u << source);
 	if (!io->sources[pin]) {
 		io->irr &= ~bit;
+		io->repeats[pin] = 0;
 		return 1;
 	}
 	io->irr |= bit;
@@ -147,6 +148,14 @@ int vtx_ioapic_set_line(struct vtx_ioapic *io, unsigned int pin, unsigned int so
 	make_msg(io, pin, msg);
 	*send = true;
 	return 1;
+}
+
+bool vtx_ioapic_storms(struct vtx_ioapic *io, unsigned int pin)
+{
+	if (io->repeats[pin] == VTX_IOAPIC_STORM)
+		return true;
+	io->repeats[pin]++;
+	return false;
 }
 
 void vtx_ioapic_sent(struct vtx_ioapic *io, unsigned int pin)

@@ -16,6 +16,8 @@
 #define VTX_IOAPIC_BASE 0xfec00000ull
 #define VTX_IOAPIC_SIZE 0x100u
 #define VTX_IOAPIC_NO_PIN VTX_IOAPIC_PINS
+/* So often a pin sends again at once after its EOI, without its level having been low; then see vtx_ioapic_storms(). */
+#define VTX_IOAPIC_STORM 100
 
 /* Bits of a redirection entry. */
 #define VTX_IOAPIC_STATUS BIT_ULL(12)
@@ -30,6 +32,7 @@ struct vtx_ioapic {
 	u64 base;			/* what user space set; the address decoded is always VTX_IOAPIC_BASE */
 	u64 entry[VTX_IOAPIC_PINS];
 	u8 sources[VTX_IOAPIC_PINS];	/* bit per source that asserts the pin */
+	u8 repeats[VTX_IOAPIC_PINS];	/* EOIs since the pin was last low, up to VTX_IOAPIC_STORM */
 };
 
 void vtx_ioapic_reset(struct vtx_ioapic *io);
@@ -54,6 +57,15 @@ int vtx_ioapic_set_line(struct vtx_ioapic *io, unsigned int pin, unsigned int so
 
 /* Should the pin send now (level-triggered, asserted, not masked, not in service)? Fills @msg. */
 bool vtx_ioapic_fire(struct vtx_ioapic *io, unsigned int pin, struct vtx_apic_msg *msg);
+
+/**
+ * vtx_ioapic_storms() - should the pin's next message after an EOI be late? Real hardware needs a moment from the EOI
+ * to the next interrupt of a level that nobody lowers, in which the interrupted program gets on a little.  Here the
+ * message would come before its next instruction, for ever.  So after VTX_IOAPIC_STORM repetitions the caller waits a
+ * moment before it offers the pin to vtx_ioapic_fire().  To be called once per EOI of an asserted level-triggered
+ * pin.
+ */
+bool vtx_ioapic_storms(struct vtx_ioapic *io, unsigned int pin);
 
 /* A message of this pin was accepted by at least one APIC: a level-triggered pin waits for its EOI from now on. */
 void vtx_ioapic_sent(struct vtx_ioapic *io, unsigned int pin);

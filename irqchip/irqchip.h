@@ -118,8 +118,9 @@ bool vtx_bus_write_any(struct vtx_vcpu *vcpu, u64 gpa);
 
 /**
  * vtx_set_irq() - raise or lower a GSI
- * @source: VTX_IRQ_SOURCE_*; a pin is high as long as one source holds it. Any context; no locks but raw ones are taken.
- * Return: KVM's status: > 0 delivered to so many, 0 coalesced with one that still waits, < 0 masked or nobody there.
+ * @source: VTX_IRQ_SOURCE_*; a pin is high as long as one source holds it. Any context; no locks but raw ones are
+ * taken. Return: KVM's status: > 0 delivered to so many, 0 coalesced with one that still waits, < 0 masked or nobody
+ * there.
  */
 int vtx_set_irq(struct vtx_vm *vm, unsigned int source, u32 gsi, int level);
 

@@ -220,9 +220,9 @@ void vtx_irqchip_release_fds(struct vtx_vm *vm)
 	if (!vm->irqchip)
 		return;
 	end_matching(vm, NULL, 0);
-	/* Called for the end of the VM, not only of its file: its vCPUs, to which the PIT delivers, go next. */
+	/* Called for the end of the VM, not only of its file: its vCPUs, to which our timers deliver, go next. */
 	if (!refcount_read(&vm->users))
-		vtx_pit_stop(vm);
+		vtx_irqchip_stop(vm);
 }
 
 /* ---------------------------------------------------------------- KVM_IRQFD */

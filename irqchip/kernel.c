@@ -7,8 +7,13 @@
  * the order is in kernel.h.  What an operation ended (EOI) is collected under the lock and told to PIT and irqfds
  * after it.
  */
+#include <linux/ktime.h>
 #include <linux/slab.h>
+#include "compat/compat.h"
 #include "irqchip/kernel.h"
+
+/* How late is late: vtx_ioapic_storms(). */
+#define LATE_NS 100000
 
 /* ---------------------------------------------------------------- PIC */
 
@@ -152,6 +157,38 @@ static void ioapic_fire(struct vtx_vm *vm, unsigned int pin)
 		ioapic_send(vm, pin, &msg);
 }
 
+/* After an EOI; ioapic_lock held. */
+static void ioapic_fire_again(struct vtx_vm *vm, unsigned int pin)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	struct vtx_apic_msg msg;
+
+	if (!vtx_ioapic_fire(&chip->ioapic, pin, &msg))
+		return;
+	if (!vtx_ioapic_storms(&chip->ioapic, pin)) {
+		ioapic_send(vm, pin, &msg);
+		return;
+	}
+	if (!chip->late_pins)
+		hrtimer_start(&chip->late_timer, ns_to_ktime(LATE_NS), HRTIMER_MODE_REL_HARD);
+	chip->late_pins |= 1u << pin;
+}
+
+static enum hrtimer_restart late_timer_fn(struct hrtimer *timer)
+{
+	struct vtx_irqchip *chip = container_of(timer, struct vtx_irqchip, late_timer);
+	unsigned long flags;
+	unsigned int pin;
+
+	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
+	for (pin = 0; pin < VTX_IOAPIC_PINS; pin++)
+		if (chip->late_pins & (1u << pin))
+			ioapic_fire(chip->vm, pin);
+	chip->late_pins = 0;
+	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
+	return HRTIMER_NORESTART;
+}
+
 /* Which vectors' EOIs does the PIT want? Entries or routes changed; ioapic_lock held. */
 static void ioapic_rewatch(struct vtx_irqchip *chip)
 {
@@ -217,7 +254,7 @@ void vtx_ioapic_broadcast_eoi(struct vtx_vm *vm, u8 vector)
 	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
 	for (pin = 0; pin < VTX_IOAPIC_PINS; pin++)
 		if (pins & (1u << pin))
-			ioapic_fire(vm, pin);
+			ioapic_fire_again(vm, pin);
 	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
 }
 
@@ -342,6 +379,8 @@ static int create(struct vtx_vm *vm, enum vtx_irqchip_mode mode, u32 split_pins)
 		return -ENOMEM;
 	raw_spin_lock_init(&chip->pic_lock);
 	raw_spin_lock_init(&chip->ioapic_lock);
+	vtx_hrtimer_setup(&chip->late_timer, late_timer_fn, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	chip->vm = vm;
 	INIT_LIST_HEAD(&chip->resamplers);
 	vtx_pic_reset(&chip->pic);
 	vtx_ioapic_reset(&chip->ioapic);
@@ -383,10 +422,17 @@ int vtx_irqchip_create_split(struct vtx_vm *vm, u64 pins)
 	return create(vm, VTX_IRQCHIP_SPLIT, pins);
 }
 
+void vtx_irqchip_stop(struct vtx_vm *vm)
+{
+	hrtimer_cancel(&vm->irqchip->late_timer);
+	vtx_pit_stop(vm);
+}
+
 void vtx_irqchip_destroy(struct vtx_vm *vm)
 {
 	vtx_irqchip_release_fds(vm);
 	if (vm->irqchip) {
+		vtx_irqchip_stop(vm);
 		vtx_pit_destroy(vm);
 		vtx_irqfd_exit();
 	}

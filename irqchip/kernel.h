@@ -29,6 +29,7 @@
 struct vtx_pit_kernel;
 
 struct vtx_irqchip {
+	struct vtx_vm *vm;		/* constant */
 	raw_spinlock_t pic_lock;
 	struct vtx_pic pic;		/* pic_lock */
 	bool pic_output;		/* written under pic_lock, read by vCPUs without */
@@ -36,6 +37,8 @@ struct vtx_irqchip {
 	raw_spinlock_t ioapic_lock;
 	struct vtx_ioapic ioapic;	/* ioapic_lock */
 	u32 pit_pins;			/* ioapic_lock: pins that GSI 0 goes to */
+	u32 late_pins;			/* ioapic_lock: pins that late_timer offers again */
+	struct hrtimer late_timer;
 	u32 watched[8];			/* written under ioapic_lock: vectors whose EOI the PIT wants */
 
 	struct vtx_pit_kernel *pit;	/* vm->lock, smp_store_release */
@@ -64,6 +67,7 @@ int vtx_ioapic_line(struct vtx_vm *vm, unsigned int pin, unsigned int source, bo
 void vtx_ioapic_broadcast_eoi(struct vtx_vm *vm, u8 vector);
 int vtx_pic_inta(struct vtx_vm *vm);	/* vector, or -1 when INTR is not asserted (any more) */
 void vtx_ioapic_watch(struct vtx_vm *vm, u32 pit_pins);
+void vtx_irqchip_stop(struct vtx_vm *vm); /* no more interrupts by timers; no vCPU runs that could start one again */
 
 /* ---- routing.c */
 int vtx_routing_init(struct vtx_vm *vm, bool chips);	/* first table, nobody else can see the VM's irqchip yet */
@@ -79,7 +83,7 @@ void vtx_irqfd_ended(struct vtx_vm *vm, u16 lines, u32 pins);
 void vtx_ioeventfd_destroy(struct vtx_vm *vm);
 
 /* ---- pit_kernel.c */
-void vtx_pit_stop(struct vtx_vm *vm);	/* no more interrupts; nothing can start it again: no vCPU runs */
+void vtx_pit_stop(struct vtx_vm *vm);
 void vtx_pit_destroy(struct vtx_vm *vm);
 void vtx_pit_ended(struct vtx_vm *vm);	/* IRQ 0 was finished by the guest */
 

@@ -2,13 +2,14 @@
 /*
  * KVM's paravirtual clock.
  *
- * With a trustworthy host TSC the guest's clock is a straight line through one pair (base_tsc, base_ns): the guest computes
- * it from its own TSC, we compute it from the host's with the same shift and multiplication, and all vCPUs publish
- * the same pair.  So the clock is monotonic across vCPUs by construction, and what KVM_GET_CLOCK says is what the guest sees.  It runs on the
- * TSC's frequency as calibrated when the VM was created, without the corrections NTP makes to the host's clocks.
+ * With a trustworthy host TSC the guest's clock is a straight line through one pair (base_tsc, base_ns): the guest
+ * computes it from its own TSC, we compute it from the host's with the same shift and multiplication, and all vCPUs
+ * publish the same pair.  So the clock is monotonic across vCPUs by construction, and what KVM_GET_CLOCK says is
+ * what the guest sees.  It runs on the TSC's frequency as calibrated when the VM was created, without the
+ * corrections NTP makes to the host's clocks.
  *
- * Otherwise the line starts anew from CLOCK_BOOTTIME each time a vCPU arrives on a CPU, and guests are not told that the TSC is stable: they then keep
- * the clock monotonic themselves.
+ * Otherwise the line starts anew from CLOCK_BOOTTIME each time a vCPU arrives on a CPU, and guests are not told
+ * that the TSC is stable: they then keep the clock monotonic themselves.
  */
 #include <linux/kvm.h>
 #include <linux/ktime.h>
@@ -31,8 +32,8 @@ static bool host_tsc_stable(void)
 }
 
 /*
- * Reads both clocks at once, as nearly as that can be: the time of @read is known to lie between two reads of the TSC,
- * and the narrowest of three tries wins. Interrupts off.
+ * Reads both clocks at once, as nearly as that can be: the time of @read is known to lie between two reads of the
+ * TSC, and the narrowest of three tries wins. Interrupts off.
  */
 static struct moment sample(u64 (*read)(void))
 {
@@ -69,7 +70,8 @@ static u64 on_line(const struct vtx_vm_clock *clock, u64 tsc)
 }
 
 /*
- * Brings the line up to date if it cannot be trusted any more: the TSC is not stable, or it went backwards (the host slept). clock->lock held.
+ * Brings the line up to date if it cannot be trusted any more: the TSC is not stable, or it went backwards (the
+ * host slept). clock->lock held.
  * Return: is the line valid from now on for all CPUs?
  */
 static bool refresh(struct vtx_vm_clock *clock)
@@ -147,7 +149,10 @@ int vtx_set_clock(struct vtx_vm *vm, const struct kvm_clock_data *in)
 	u64 ns = in->clock, real;
 	unsigned long flags;
 
-	/* HOST_TSC and TSC_STABLE are accepted so that KVM_GET_CLOCK's answer can be given back, and mean nothing here. */
+	/*
+	 * HOST_TSC and TSC_STABLE are accepted so that KVM_GET_CLOCK's answer can be given back, and mean nothing
+	 * here.
+	 */
 	if (in->flags & ~VTX_CLOCK_FLAGS)
 		return -EINVAL;
 
@@ -250,8 +255,9 @@ int vtx_pv_clock_stopped(struct vtx_vcpu *vcpu)
 }
 
 /*
- * A vCPU whose TSC was behind the base's when the VM was created would publish a time stamp from before its zero. Moves the base on to
- * now, along the line; a nanosecond more makes up for rounding, so that no vCPU sees the clock step back.
+ * A vCPU whose TSC was behind the base's when the VM was created would publish a time stamp from before its zero.
+ * Moves the base on to now, along the line; a nanosecond more makes up for rounding, so that no vCPU sees the clock
+ * step back.
  */
 static void move_base(struct vtx_vcpu *vcpu)
 {

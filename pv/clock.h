@@ -21,7 +21,8 @@ struct vtx_vm_clock {
 	s64 offset;		/* guest's clock = CLOCK_BOOTTIME (ns) + offset; used when the TSC cannot be */
 	u64 base_tsc, base_ns;	/* host TSC and guest ns taken together: all vCPUs publish this pair */
 	struct vtx_scale scale;	/* c */
-	u64 wall_clock_msr;	/* MSR_KVM_WALL_CLOCK(_NEW) as last written; READ_ONCE/WRITE_ONCE (exits/msr_access.c) */
+	/* MSR_KVM_WALL_CLOCK(_NEW) as last written; READ_ONCE/WRITE_ONCE (exits/msr_access.c). */
+	u64 wall_clock_msr;
 };
 
 struct vtx_pv_clock {

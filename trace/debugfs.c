@@ -2,8 +2,8 @@
 /*
  * /sys/kernel/debug/vtx: a folder per VM, a folder per vCPU in it (trace/stats.h lists the files).
  *
- * Lifetime: the files hold no reference on the VM.  debugfs lets no operation begin once a file is removed, and removing waits
- * for those that run; vtx_trace_vm_destroyed() removes the folder before the VM is freed.
+ * Lifetime: the files hold no reference on the VM.  debugfs lets no operation begin once a file is removed, and
+ * removing waits for those that run; vtx_trace_vm_destroyed() removes the folder before the VM is freed.
  */
 #include <linux/build_bug.h>
 #include <linux/debugfs.h>
@@ -122,8 +122,8 @@ DEFINE_SHOW_ATTRIBUTE(memory);
 /* ------------------------------------------------------------------ folders */
 
 /*
- * The name of the VM's folder. A VM outlives its file descriptor while a vCPU's is open, and the number may be given to
- * the next one: that gets "<pid>-<fd>.2" and so on. @lock held.
+ * The name of the VM's folder. A VM outlives its file descriptor while a vCPU's is open, and the number may be
+ * given to the next one: that gets "<pid>-<fd>.2" and so on. @lock held.
  */
 static void choose_name(struct vtx_vm *vm, int fd)
 {

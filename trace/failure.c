@@ -19,7 +19,10 @@ void vtx_vm_fail(struct vtx_vm *vm, struct vtx_vcpu *vcpu, const char *fmt, ...)
 		return;
 
 	failure->vcpu_id = vcpu ? vcpu->id : ~0U;
-	/* The VMCS can only be asked where it is current, and an interrupt must not meddle with the cache of registers. */
+	/*
+	 * The VMCS can only be asked where it is current, and an interrupt must not meddle with the cache of
+	 * registers.
+	 */
 	if (vcpu && (vcpu->cached & BIT(VTX_CACHE_RIP)))
 		failure->rip = vcpu->rip;
 	else if (vcpu && in_task() && vtx_vcpu_running() == vcpu)

@@ -19,8 +19,8 @@ struct vtx_failure {
 };
 
 /*
- * Marks the VM dead (first caller wins), records the sentence, prints it once to dmesg and asks all vCPUs to leave with EIO. Any
- * context but NMI. @vcpu may be NULL.
+ * Marks the VM dead (first caller wins), records the sentence, prints it once to dmesg and asks all vCPUs to leave
+ * with EIO. Any context but NMI. @vcpu may be NULL.
  */
 __printf(3, 4) void vtx_vm_fail(struct vtx_vm *vm, struct vtx_vcpu *vcpu, const char *fmt, ...);
 

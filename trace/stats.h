@@ -33,7 +33,10 @@ int vtx_trace_init(void);	/* module load: 0 */
 void vtx_trace_exit(void);
 /* Before the file descriptor becomes known to user space; @fd is its number. May sleep. */
 void vtx_trace_vm_created(struct vtx_vm *vm, int fd);
-/* All files of the VM are gone when this returns; readers that hold them open get errors. Also if never created. May sleep. */
+/*
+ * All files of the VM are gone when this returns; readers that hold them open get errors. Also if never created.
+ * May sleep.
+ */
 void vtx_trace_vm_destroyed(struct vtx_vm *vm);
 /* After vtx_trace_vm_created(). vm->lock held. */
 void vtx_trace_vcpu_created(struct vtx_vcpu *vcpu);

@@ -124,25 +124,29 @@ static int run(struct vtx_vcpu *vcpu)
 		return ret;
 	if (!enter)
 		return -EINTR;
+	/* What the guest has seen of CPUID cannot change any more. */
+	vcpu->cpuid.frozen = true;
 	return vtx_vcpu_run(vcpu);
 }
 
 /*
  * vtx_call_run() - KVM_RUN
  * Return: 0 with kvm_run->exit_reason set; -EINTR (a signal: exit_reason is KVM_EXIT_INTR; or immediate_exit); -EAGAIN (INIT or SIPI
- * arrived); -EINVAL (cr8, or registers to synchronise); -EFAULT, -ENOMEM, -EIO as vtx_vcpu_run().
+ * arrived); -EINVAL (cr8, or registers to synchronise); -EFAULT, -ENOMEM, -EIO as vtx_vcpu_run(), and its -ERESTARTNOINTR, which user
+ * space does not see.
  */
 long vtx_call_run(struct vtx_call *call)
 {
 	struct vtx_vcpu *vcpu = call->vcpu;
 	int ret;
 
-	/* What the guest has seen of CPUID cannot change any more. */
-	vcpu->cpuid.frozen = true;
 	signals_on(vcpu);
 	vcpu->run->flags = 0;
 	ret = run(vcpu);
 	fill_run(vcpu);
 	signals_off(vcpu);
+	/* The restart that vmx/run.c asked for hangs on the flag, which a change of the mask takes away when no signal waits. */
+	if (ret == -ERESTARTNOINTR)
+		set_thread_flag(TIF_SIGPENDING);
 	return ret;
 }

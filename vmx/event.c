@@ -244,6 +244,9 @@ static void choose_new(struct vtx_vcpu *vcpu)
 		enter_exception(vcpu);
 		return;
 	}
+	/* While one is in service only one more is latched. */
+	if (atomic_read(&ev->nmi_pending) > 1 && vtx_nmi_blocked(vcpu))
+		atomic_set(&ev->nmi_pending, 1);
 	if (atomic_read(&ev->nmi_pending) && !(vtx_interruptibility(vcpu) & (GUEST_INTR_STATE_NMI | BLOCKED_BY_SHADOW))) {
 		atomic_dec(&ev->nmi_pending);
 		ev->nmi_injected = true;

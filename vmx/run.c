@@ -124,11 +124,12 @@ static void after_exit(struct vtx_vcpu *vcpu)
 
 	vcpu->exit_tsc = rdtsc();
 	vcpu->cached = 0;
-	vcpu->vmcs.launched = true;
 	reason = vtx_vmread32(VM_EXIT_REASON);
 	vcpu->exit_reason = reason;
+	/* A failed check of guest state leaves the launch state alone, and no event was delivered (SDM vol. 3, 27.8). */
 	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
 		return;
+	vcpu->vmcs.launched = true;
 	if (reason == EXIT_REASON_EXCEPTION_NMI)
 		host_exceptions(vcpu);
 	if (unlikely(reason >= 64 || !(INSTRUCTION_EXITS & BIT_ULL(reason)) || something_injected(vcpu)))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The decoder beside Zydis: one byte string, one mode, two answers.  Used by the unit test with random bytes and by the
- * fuzzer.  Programs link with -lZydis.
+ * The decoder beside Zydis: one byte string, one mode, two answers.  Used by the unit test with random bytes and by
+ * the fuzzer.  Programs link with -lZydis.
  */
 #ifndef VTX_SELFTESTS_DECODE_ORACLE_H
 #define VTX_SELFTESTS_DECODE_ORACLE_H
@@ -97,7 +97,7 @@ static enum oracle_verdict oracle_compare(unsigned int mode, const u8 *data, uns
 
 /*
  * Instructions Zydis knows and we do not: those of other vendors' or of abandoned extensions, whose encodings
- * collide with Intel's maps.  docs: the list in test_decode.c.
+ * collide with Intel's maps.
  */
 static inline bool oracle_known_refusal(const ZydisDecodedInstruction *insn)
 {

@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	v = oracle_compare(2u << data[0] % 3, data + 1, min_t(size_t, size - 1, 16), &a);
-	if ((v == ORACLE_MISMATCH || v == ORACLE_WE_REFUSE) && !oracle_known_refusal(&a.insn) && !is_ud_instruction(&a.insn)) {
+	if ((v == ORACLE_MISMATCH || v == ORACLE_WE_REFUSE) && !oracle_known_refusal(&a.insn) &&
+	    !is_ud_instruction(&a.insn)) {
 		fprintf(stderr, "mode %u: ours %d, vector %u, length %u; Zydis %s, length %u\n", 2u << data[0] % 3, a.ours,
 			a.vector, a.our_len, ZydisMnemonicGetString(a.insn.mnemonic), a.zydis_len);
 		__builtin_trap();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fuzzer: decode and execute, all modes, against a hostile machine.  Every op takes its answer from the input: data, faults,
- * lost races, "later", errors.  What must hold whatever happens is checked after each step.
+ * Fuzzer: decode and execute, all modes, against a hostile machine.  Every op takes its answer from the input: data,
+ * faults, lost races, "later", errors.  What must hold whatever happens is checked after each step.
  */
 #include <stdlib.h>
 #include "selftests/fuzz/decode_oracle.h"
@@ -257,21 +257,17 @@ static void build(struct vtx_emu *e, struct machine *m, const uint8_t *data, siz
 }
 
 /* What was executed must be an instruction for Zydis too, and as long. */
-static void check_against_zydis(const struct vtx_emu *before, const struct vtx_emu *e, const struct machine *m)
+static void check_against_zydis(const struct vtx_emu *before, const struct vtx_emu *e)
 {
-	static ZydisDecoder real, v86;
+	static ZydisDecoder real;
 	ZydisDecodedInstruction insn;
 
-	if (!real.machine_mode) {
-		ZydisDecoderInit(&real, ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_16);
-		ZydisDecoderInit(&v86, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
-	}
+	ZydisDecoderInit(&real, ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_16);
 	if (!(before->cr0 & X86_CR0_PE))
 		MUST(ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&real, NULL, e->insn.bytes, e->insn.len, &insn)));
 	else
 		MUST(oracle_zydis(e->insn.mode, e->insn.bytes, e->insn.len, &insn));
 	MUST(insn.length == e->insn.len);
-	(void)m;
 }
 
 static void check_step(const struct vtx_emu *before, const struct vtx_emu *e, const struct machine *m, int ret)
@@ -292,7 +288,7 @@ static void check_step(const struct vtx_emu *before, const struct vtx_emu *e, co
 	MUST(before->cr0 == e->cr0 && before->cpl == e->cpl && !memcmp(before->seg, e->seg, sizeof(e->seg)));
 	if (ret == VTX_EMU_DONE) {
 		MUST(e->committed || e->again);
-		check_against_zydis(before, e, m);
+		check_against_zydis(before, e);
 	}
 }
 

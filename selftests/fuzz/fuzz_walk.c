@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Fuzzer: the guest page walk beside the reference.  Input: a processor, an address, an access, then entries: where in
- * the 64 pages of physical memory, and what.
+ * the 8 pages of physical memory, and what.
  */
 #include <stdlib.h>
+#define PAGES 8 /* small: it is copied for each input */
 #include "selftests/fuzz/walk_reference.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,7 +2,7 @@
 /*
  * Random instructions for native_oracle.h: every integer and vector instruction the emulator executes, with random
  * prefixes, operands, flags and memory, run on the processor and in the emulator, and the comparison of all that
- * each has left behind: registers, vector registers, flags that the manual defines, memory, and the fault if there was one.
+ * each has left behind: registers, vector registers, flags that the manual defines, memory, and the fault.
  */
 #ifndef VTX_SELFTESTS_NATIVE_CASES_H
 #define VTX_SELFTESTS_NATIVE_CASES_H
@@ -38,7 +38,10 @@ struct native_insn {
 	u16 undefined; /* flags */
 };
 
-#define ROW(escape, opcode, variants, digit, imm, flags, undef) { 0, escape, opcode, variants, digit, imm, flags, undef }
+#define ROW(escape, opcode, variants, digit, imm, flags, undef) \
+	{ 0, escape, opcode, variants, digit, imm, flags, undef }
+#define N_MUL_UNDEF (F_SF | F_ZF | F_AF | F_PF)
+#define N_BT_UNDEF  (F_OF | F_SF | F_AF | F_PF)
 #define ALU_ROWS(base, lock)                                          \
 	ROW(0, base, 2, -1, 0, N_MODRM | (lock), 0),                  \
 	ROW(0, (base) + 2, 2, -1, 0, N_MODRM, 0),                     \
@@ -61,11 +64,11 @@ static const struct native_insn native_insns[] = {
 	ROW(0, 0x84, 2, -1, 0, N_MODRM, F_AF), ROW(0, 0xa8, 1, 0, 1, 0, F_AF), ROW(0, 0xa9, 1, 0, 4, 0, F_AF),
 	ROW(0, 0xf6, 1, 0, 1, N_MODRM, F_AF), ROW(0, 0xf7, 1, 0, 4, N_MODRM, F_AF),
 	ROW(0, 0xf6, 2, 2, 0, N_MODRM | N_LOCK, 0), ROW(0, 0xf6, 2, 3, 0, N_MODRM | N_LOCK, 0),
-	ROW(0, 0xf6, 2, 4, 0, N_MODRM, F_SF | F_ZF | F_AF | F_PF), ROW(0, 0xf6, 2, 5, 0, N_MODRM, F_SF | F_ZF | F_AF | F_PF),
+	ROW(0, 0xf6, 2, 4, 0, N_MODRM, N_MUL_UNDEF), ROW(0, 0xf6, 2, 5, 0, N_MODRM, N_MUL_UNDEF),
 	ROW(0, 0xf6, 2, 6, 0, N_MODRM, VTX_FLAGS_ARITH), ROW(0, 0xf6, 2, 7, 0, N_MODRM, VTX_FLAGS_ARITH),
 	ROW(0, 0xfe, 2, 0, 0, N_MODRM | N_LOCK, 0), ROW(0, 0xfe, 2, 1, 0, N_MODRM | N_LOCK, 0),
-	ROW(1, 0xaf, 1, -1, 0, N_MODRM, F_SF | F_ZF | F_AF | F_PF), ROW(0, 0x69, 1, -1, 4, N_MODRM, F_SF | F_ZF | F_AF | F_PF),
-	ROW(0, 0x6b, 1, -1, 1, N_MODRM, F_SF | F_ZF | F_AF | F_PF),
+	ROW(1, 0xaf, 1, -1, 0, N_MODRM, N_MUL_UNDEF), ROW(0, 0x69, 1, -1, 4, N_MODRM, N_MUL_UNDEF),
+	ROW(0, 0x6b, 1, -1, 1, N_MODRM, N_MUL_UNDEF),
 	ROW(0, 0x86, 2, -1, 0, N_MODRM | N_LOCK, 0), ROW(0, 0x90, 8, 0, 0, 0, 0),
 	ROW(0, 0x88, 4, -1, 0, N_MODRM, 0), ROW(0, 0xc6, 1, 0, 1, N_MODRM, 0), ROW(0, 0xc7, 1, 0, 4, N_MODRM, 0),
 	ROW(0, 0xb0, 8, 0, 1, 0, 0), ROW(0, 0xb8, 8, 0, 8, 0, 0), ROW(0, 0xa0, 4, 0, 9, 0, 0),
@@ -74,20 +77,21 @@ static const struct native_insn native_insns[] = {
 	ROW(1, 0xb6, 2, -1, 0, N_MODRM, 0), ROW(1, 0xbe, 2, -1, 0, N_MODRM, 0),
 	ROW(1, 0x40, 16, -1, 0, N_MODRM, 0), ROW(1, 0x90, 16, -1, 0, N_MODRM, 0), ROW(1, 0x1f, 1, 0, 0, N_MODRM, 0),
 	ROW(1, 0xc3, 1, -1, 0, N_MODRM | N_MEM | N_NO66, 0), ROW(2, 0xf0, 2, -1, 0, N_MODRM | N_MEM, 0),
-	ROW(1, 0xa3, 1, -1, 0, N_MODRM | N_BIT, F_OF | F_SF | F_AF | F_PF),
-	ROW(1, 0xab, 1, -1, 0, N_MODRM | N_BIT | N_LOCK, F_OF | F_SF | F_AF | F_PF),
-	ROW(1, 0xb3, 1, -1, 0, N_MODRM | N_BIT | N_LOCK, F_OF | F_SF | F_AF | F_PF),
-	ROW(1, 0xbb, 1, -1, 0, N_MODRM | N_BIT | N_LOCK, F_OF | F_SF | F_AF | F_PF),
-	ROW(1, 0xba, 1, 4, 1, N_MODRM, F_OF | F_SF | F_AF | F_PF), ROW(1, 0xba, 1, 5, 1, N_MODRM | N_LOCK, F_OF | F_SF | F_AF | F_PF),
-	ROW(1, 0xba, 1, 6, 1, N_MODRM | N_LOCK, F_OF | F_SF | F_AF | F_PF),
-	ROW(1, 0xba, 1, 7, 1, N_MODRM | N_LOCK, F_OF | F_SF | F_AF | F_PF),
+	ROW(1, 0xa3, 1, -1, 0, N_MODRM | N_BIT, N_BT_UNDEF),
+	ROW(1, 0xab, 1, -1, 0, N_MODRM | N_BIT | N_LOCK, N_BT_UNDEF),
+	ROW(1, 0xb3, 1, -1, 0, N_MODRM | N_BIT | N_LOCK, N_BT_UNDEF),
+	ROW(1, 0xbb, 1, -1, 0, N_MODRM | N_BIT | N_LOCK, N_BT_UNDEF),
+	ROW(1, 0xba, 1, 4, 1, N_MODRM, N_BT_UNDEF), ROW(1, 0xba, 1, 5, 1, N_MODRM | N_LOCK, N_BT_UNDEF),
+	ROW(1, 0xba, 1, 6, 1, N_MODRM | N_LOCK, N_BT_UNDEF),
+	ROW(1, 0xba, 1, 7, 1, N_MODRM | N_LOCK, N_BT_UNDEF),
 	ROW(1, 0xbc, 2, -1, 0, N_MODRM, VTX_FLAGS_ARITH & ~F_ZF),
 	{ 0xf3, 1, 0xb8, 1, -1, 0, N_MODRM, 0 },
-	{ 0xf3, 1, 0xbc, 2, -1, 0, N_MODRM, F_OF | F_SF | F_AF | F_PF },
+	{ 0xf3, 1, 0xbc, 2, -1, 0, N_MODRM, N_BT_UNDEF },
 	ROW(1, 0xc0, 2, -1, 0, N_MODRM | N_LOCK, 0), ROW(1, 0xb0, 2, -1, 0, N_MODRM | N_LOCK, 0),
 	ROW(1, 0xc7, 1, 1, 0, N_MODRM | N_LOCK | N_MEM, 0),
 	ROW(0, 0xff, 1, 6, 0, N_MODRM, 0), ROW(0, 0x8f, 1, 0, 0, N_MODRM, 0),
-	ROW(0, 0xff, 1, 2, 0, N_MODRM | N_MEM | N_BRANCH | N_NO66, 0), ROW(0, 0xff, 1, 4, 0, N_MODRM | N_MEM | N_BRANCH | N_NO66, 0),
+	ROW(0, 0xff, 1, 2, 0, N_MODRM | N_MEM | N_BRANCH | N_NO66, 0),
+	ROW(0, 0xff, 1, 4, 0, N_MODRM | N_MEM | N_BRANCH | N_NO66, 0),
 	ROW(0, 0xa4, 4, 0, 0, N_STRING, 0), ROW(0, 0xaa, 6, 0, 0, N_STRING, 0),
 	ROW(1, 0xae, 1, 7, 0, N_MODRM | N_MEM | N_NO66, 0),
 #define V(prefix, opcode) { prefix, 1, opcode, 1, -1, 0, N_MODRM | N_MEM | N_SIMD, 0 }
@@ -264,6 +268,17 @@ static void native_immediate(struct native_case *c)
 	}
 }
 
+/* A random piece of a longer string of interesting numbers: fresh ones for each case would take most of the time. */
+static void native_fill_memory(void)
+{
+	static u64 pool[NATIVE_SIZE / 8 * 4];
+	unsigned int i;
+
+	for (i = 0; !pool[ARRAY_SIZE(pool) - 1] && i < ARRAY_SIZE(pool); i++)
+		pool[i] = native_value() | (i == ARRAY_SIZE(pool) - 1);
+	memcpy(native_alias, pool + native_rnd() % (ARRAY_SIZE(pool) - NATIVE_SIZE / 8), NATIVE_SIZE);
+}
+
 static void native_make(struct native_case *c, const struct native_insn *row)
 {
 	unsigned int i;
@@ -277,8 +292,7 @@ static void native_make(struct native_case *c, const struct native_insn *row)
 		c->in.ymm[i][2] = native_rnd();
 		c->in.ymm[i][3] = native_rnd();
 	}
-	for (i = 0; i < NATIVE_SIZE / 8; i++)
-		((u64 *)NATIVE_MEM)[i] = native_value();
+	native_fill_memory();
 	c->in.rflags = 0x202 | (native_rnd() & VTX_FLAGS_ARITH);
 	c->in.regs[VTX_EMU_RSP] = native_pointer();
 	native_prefixes(c);
@@ -303,14 +317,14 @@ static void native_make(struct native_case *c, const struct native_insn *row)
 		if (row->escape == 1 && (row->opcode == 0xb0 || row->opcode == 0xc7) && native_rnd() % 2) {
 			unsigned int half = row->opcode == 0xc7 && !(c->rex & 8) ? 4 : 8;
 
-			memcpy((void *)c->ea, &c->in.regs[VTX_EMU_RAX], half);
-			memcpy((void *)(c->ea + half), &c->in.regs[VTX_EMU_RDX], half);
+			memcpy(native_alias + (c->ea - NATIVE_MEM), &c->in.regs[VTX_EMU_RAX], half);
+			memcpy(native_alias + (c->ea - NATIVE_MEM) + half, &c->in.regs[VTX_EMU_RDX], half);
 		}
 	}
 	if ((row->flags & N_BRANCH) && c->ea >= NATIVE_MEM && c->ea <= NATIVE_END - 8) {
 		u64 target = native_rnd() % 4 ? (u64)native_after : 0x8000000000000000;
 
-		memcpy((void *)c->ea, &target, 8);
+		memcpy(native_alias + (c->ea - NATIVE_MEM), &target, 8);
 	}
 }
 
@@ -334,6 +348,12 @@ static u64 native_undefined(const struct native_case *c, const struct vtx_emu *e
 	if ((c->row->flags & N_SHL) && count > 8 * size)
 		undef |= F_CF;
 	return undef;
+}
+
+/* Whether the read-only page is present at the moment is the build machine's business: P says nothing there. */
+static u32 native_ignored_error(void)
+{
+	return native_fault.vector == VTX_EXC_PF && native_fault.cr2 >= NATIVE_RO && native_fault.cr2 < NATIVE_END ? 1 : 0;
 }
 
 /* More than one thing is wrong, and processors differ in which they report */
@@ -378,7 +398,7 @@ static const char *native_difference(const struct native_case *c, const struct v
 		if (!native_either_fault(c, e)) {
 			if (e->exc.vector != native_fault.vector)
 				return "vector";
-			if (e->exc.has_error && e->exc.error != native_fault.error)
+			if (e->exc.has_error && ((e->exc.error ^ native_fault.error) & ~native_ignored_error()))
 				return "error code";
 			if (e->exc.vector == VTX_EXC_PF && e->exc.cr2 != native_fault.cr2)
 				return "cr2";
@@ -395,7 +415,7 @@ static const char *native_difference(const struct native_case *c, const struct v
 		return "flags";
 	if (memcmp(ymm, native_state.ymm, sizeof(native_state.ymm)))
 		return "vector register";
-	if (memcmp(native_mem, (void *)NATIVE_MEM, NATIVE_SIZE))
+	if (memcmp(native_mem, native_alias, NATIVE_SIZE))
 		return "memory";
 	return NULL;
 }
@@ -414,11 +434,11 @@ static const char *native_one(char *text, size_t size)
 	int ret;
 
 	native_make(&c, &native_insns[native_rnd() % ARRAY_SIZE(native_insns)]);
-	memcpy(before, (void *)NATIVE_MEM, NATIVE_SIZE);
+	memcpy(before, native_alias, NATIVE_SIZE);
 	native_state = c.in;
 	native_run(c.bytes, c.len);
-	memcpy(after, (void *)NATIVE_MEM, NATIVE_SIZE);
-	memcpy((void *)NATIVE_MEM, before, NATIVE_SIZE);
+	memcpy(after, native_alias, NATIVE_SIZE);
+	memcpy(native_alias, before, NATIVE_SIZE);
 
 	memcpy(ymm, c.in.ymm, sizeof(ymm));
 	native_emu_init(&e, &c.in, ymm);
@@ -429,8 +449,9 @@ static const char *native_one(char *text, size_t size)
 	n = snprintf(text, size, "%s:", what);
 	for (i = 0; i < c.len; i++)
 		n += snprintf(text + n, size - n, " %02x", c.bytes[i]);
-	n += snprintf(text + n, size - n, "; emulator: result %d vector %u error %x cr2 %llx flags %llx, processor: fault %d vector %u error %x cr2 %llx flags %llx\n",
-		      ret, e.exc.vector, e.exc.error, (unsigned long long)e.exc.cr2, (unsigned long long)e.rflags,
+	n += snprintf(text + n, size - n, "; emulator: result %d vector %u error %x cr2 %llx flags %llx,",
+		      ret, e.exc.vector, e.exc.error, (unsigned long long)e.exc.cr2, (unsigned long long)e.rflags);
+	n += snprintf(text + n, size - n, " processor: fault %d vector %u error %x cr2 %llx flags %llx\n",
 		      native_fault.happened, native_fault.vector, native_fault.error,
 		      (unsigned long long)native_fault.cr2, (unsigned long long)native_state.rflags);
 	for (i = 0; i < 16 && n < size; i++)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The build machine's own processor as oracle: one instruction is run natively in 64-bit mode, on given registers, vector
- * registers, flags and memory, with faults caught; then the emulator runs it on the same.  The memory is three pages at
- * a fixed low address: two writable, one read-only; around them nothing is mapped.
+ * The build machine's own processor as oracle: one instruction is run natively in 64-bit mode, on given registers,
+ * vector registers, flags and memory, with faults caught; then the emulator runs it on the same.  The memory is three
+ * pages at a fixed low address: two writable, one read-only; around them nothing is mapped.  native_alias is the same
+ * memory, all writable.
  */
 #ifndef VTX_SELFTESTS_NATIVE_ORACLE_H
 #define VTX_SELFTESTS_NATIVE_ORACLE_H
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 #include "emulate/exec.h"
 
 #define NATIVE_MEM  0x10000000ULL
@@ -100,6 +102,7 @@ struct native_fault {
 	u64 cr2;
 };
 
+static u8 *native_alias;
 static volatile bool native_running;
 static struct native_fault native_fault;
 
@@ -136,6 +139,7 @@ static bool native_init(void)
 	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
 	unsigned int i;
 	void *p;
+	int fd;
 
 	if (!__builtin_cpu_supports("avx2"))
 		return false;
@@ -144,9 +148,13 @@ static bool native_init(void)
 		sigaction(signals[i], &sa, NULL);
 	if (mprotect(&native_state, 4096, PROT_READ | PROT_WRITE | PROT_EXEC))
 		return false;
-	p = mmap((void *)NATIVE_MEM, NATIVE_SIZE, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	return p == (void *)NATIVE_MEM;
+	fd = memfd_create("native", 0);
+	if (fd < 0 || ftruncate(fd, NATIVE_SIZE))
+		return false;
+	p = mmap((void *)NATIVE_MEM, NATIVE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+	native_alias = mmap(NULL, NATIVE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return p == (void *)NATIVE_MEM && native_alias != MAP_FAILED && !mprotect((void *)NATIVE_RO, 0x1000, PROT_READ);
 }
 
 /* Run the len bytes in insn on native_state.  A branch must end at native_after. */
@@ -155,11 +163,9 @@ static void native_run(const u8 *insn, unsigned int len)
 	memset(native_slot, 0x90, sizeof(native_slot));
 	memcpy(native_slot, insn, len);
 	native_fault = (struct native_fault){ 0 };
-	mprotect((void *)NATIVE_RO, 0x1000, PROT_READ);
 	native_running = true;
 	native_enter();
 	native_running = false;
-	mprotect((void *)NATIVE_RO, 0x1000, PROT_READ | PROT_WRITE);
 }
 
 /* The emulator's side: the same memory, with the faults its pages give to user code */
@@ -169,7 +175,7 @@ static inline int native_check(struct vtx_emu *e, u64 gva, unsigned int len, uns
 	bool write = access & VTX_EMU_ACCESS_WRITE;
 	u64 a;
 
-	for (a = gva; a < gva + len; a++) {
+	for (a = gva; a != gva + len; a++) {
 		if (a >> 63) /* the kernel's half: Linux always reports a protection violation */
 			return vtx_emu_page_fault(e, a, write ? 7 : 5);
 		if (a < NATIVE_MEM || a >= NATIVE_END)
@@ -190,23 +196,23 @@ static int native_fetch(struct vtx_emu *e, u64 gva, void *buf, unsigned int len,
 static int native_read(struct vtx_emu *e, u64 gva, void *buf, unsigned int len, unsigned int access)
 {
 	TRY(native_check(e, gva, len, access));
-	memcpy(buf, (void *)gva, len);
+	memcpy(buf, native_alias + (gva - NATIVE_MEM), len);
 	return VTX_EMU_DONE;
 }
 
 static int native_write(struct vtx_emu *e, u64 gva, const void *buf, unsigned int len)
 {
 	TRY(native_check(e, gva, len, VTX_EMU_ACCESS_WRITE));
-	memcpy((void *)gva, buf, len);
+	memcpy(native_alias + (gva - NATIVE_MEM), buf, len);
 	return VTX_EMU_DONE;
 }
 
 static int native_cmpxchg(struct vtx_emu *e, u64 gva, const void *old, const void *new, unsigned int len)
 {
 	TRY(native_check(e, gva, len, VTX_EMU_ACCESS_WRITE));
-	if (memcmp((void *)gva, old, len))
+	if (memcmp(native_alias + (gva - NATIVE_MEM), old, len))
 		return VTX_EMU_MISMATCH;
-	memcpy((void *)gva, new, len);
+	memcpy(native_alias + (gva - NATIVE_MEM), new, len);
 	return VTX_EMU_DONE;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A second page walk, written from the manual's tables in another way than emulate/walk.c: one function for each paging
- * mode, plain loads, checks in the order of SDM vol. 3, 4.7.  It works on a copy of the same small physical memory, so
- * that accessed and dirty flags can be compared too.  Used by test_walk.c and fuzz_walk.c.
+ * A second page walk, written from the manual's tables in another way than emulate/walk.c: one function for each
+ * paging mode, plain loads, checks in the order of SDM vol. 3, 4.7.  It works on a copy of the same small physical
+ * memory, so that accessed and dirty flags can be compared too.  Used by test_walk.c and fuzz_walk.c.
  */
 #ifndef VTX_SELFTESTS_WALK_REFERENCE_H
 #define VTX_SELFTESTS_WALK_REFERENCE_H
@@ -14,7 +14,9 @@
 #define LMA BIT_ULL(10)
 #define NXE BIT_ULL(11)
 
+#ifndef PAGES
 #define PAGES 64
+#endif
 static u64 phys[PAGES * 512], ref_phys[PAGES * 512];
 static unsigned int reads, races;
 static int read_error;

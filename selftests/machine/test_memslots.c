@@ -120,10 +120,17 @@ static void many(void)
 
 static void no_memory(void)
 {
-	struct vcpu *v = vcpu_new(vm_new(VM_NO_MEMORY), 0);
+	struct vcpu *v = vcpu_new(vm_new(VM_NO_MEMORY | VM_IRQCHIP), 0);
 
 	vcpu_expect(v, KVM_EXIT_INTERNAL_ERROR);
 	EXPECT_EQ(v->run->internal.suberror, KVM_INTERNAL_ERROR_EMULATION, "the suberror");
+	vm_free(v->vm);
+	/* Without any slot, not even one of its own making, KVM answers ENOSPC: no page-table budget. */
+	v = vcpu_new(vm_new(VM_NO_MEMORY), 0);
+	if (ioctl(v->fd, KVM_RUN, 0))
+		EXPECT_EQ(errno, ENOSPC, "errno");
+	else
+		EXPECT_EQ(v->run->exit_reason, KVM_EXIT_INTERNAL_ERROR, "the exit");
 	vm_free(v->vm);
 }
 

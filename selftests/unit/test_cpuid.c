@@ -27,7 +27,7 @@ static void read_everything(void *opaque, u32 leaf, u32 index, struct vtx_cpuid_
 	else if (leaf == 7 && index == 0)
 		out->eax = 2;
 	else if (leaf == 0xd && index >= 2)
-		*out = (struct vtx_cpuid_regs){ .eax = 64, .ebx = 576 + 64 * index, .ecx = 2 };
+		*out = (struct vtx_cpuid_regs){ .eax = 40, .ebx = 576 + 64 * index, .ecx = 2 };	/* aligned to 64 when compacted */
 }
 
 /* A host that has leaves but no bits. */
@@ -256,6 +256,23 @@ static void test_xsave_sizes(void **state)
 	assert_int_equal(ask(&c, 0xd, 1).ebx, 576 + 256 + 64 + 512 + 1024);
 }
 
+static void test_xsave_alignment(void **state)
+{
+	struct vtx_cpuid c = build(&everything);
+	struct vtx_cpuid_state s = { .xcr0 = XCR0_SKYLAKE };
+
+	/* Components 2, 5, 6, 7 of 40 bytes, each on a multiple of 64. */
+	assert_int_equal(ask(&c, 0xd, 1).ebx, 576 + 3 * 64 + 40);
+	assert_int_equal(ask(&c, 0xd, 0).ecx, 576 + 64 * 7 + 40);
+	s.xcr0 = 0x23;
+	vtx_cpuid_mirror(&c, &s);
+	assert_int_equal(ask(&c, 0xd, 1).ebx, 576 + 40);
+	assert_int_equal(ask(&c, 0xd, 0).ebx, 576 + 64 * 5 + 40);
+	s.xcr0 = 0x27;
+	vtx_cpuid_mirror(&c, &s);
+	assert_int_equal(ask(&c, 0xd, 1).ebx, 576 + 64 + 40);
+}
+
 static void test_mirrored_bits(void **state)
 {
 	struct vtx_cpuid c = build(&skylake);
@@ -379,6 +396,8 @@ static void test_quick(void **state)
 	}
 	assert_true(found > 40);
 	assert_non_null(vtx_cpuid_quick(&c, 1, 0x1234));
+	assert_non_null(vtx_cpuid_quick(&c, 4, 0));
+	assert_non_null(vtx_cpuid_quick(&c, 7, 0));
 	assert_non_null(vtx_cpuid_quick(&c, 0x40000000, 0));
 	assert_non_null(vtx_cpuid_quick(&c, 0x80000008, 0));
 	assert_null(vtx_cpuid_quick(&c, 0x20, 0));
@@ -395,7 +414,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forbidden_bits), cmocka_unit_test(test_added_bits),  cmocka_unit_test(test_needs),
-		cmocka_unit_test(test_room),	       cmocka_unit_test(test_table_is_sound), cmocka_unit_test(test_xsave_sizes),
+		cmocka_unit_test(test_room),	       cmocka_unit_test(test_table_is_sound), cmocka_unit_test(test_xsave_sizes), cmocka_unit_test(test_xsave_alignment),
 		cmocka_unit_test(test_mirrored_bits),  cmocka_unit_test(test_derived),	   cmocka_unit_test(test_moved_kvm_leaves),
 		cmocka_unit_test(test_answers),	       cmocka_unit_test(test_quick),
 	};

@@ -2,8 +2,8 @@
 /*
  * The decoder: directed cases from the manual's rules, then random bytes beside Zydis in all three modes.
  *
- * What Zydis accepts and we refuse on purpose: XOP, FMA4, TBM, SSE4A (EXTRQ, INSERTQ with immediates), VIA PadLock, Knights
- * Corner's VEX and EVEX forms (oracle_known_refusal()), and UD0, UD1, UD2, which are #UD.
+ * What Zydis accepts and we refuse on purpose: XOP, FMA4, TBM, SSE4A (EXTRQ, INSERTQ with immediates), VIA PadLock,
+ * Knights Corner's VEX and EVEX forms (oracle_known_refusal()), and UD0, UD1, UD2, which are #UD.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -197,7 +197,7 @@ static void test_operands(void **state)
 	assert_int_equal(e.insn.opcode, 0xc4);
 	e = decoded(4, "c4 c1 7a 10 00");
 	assert_int_equal(e.insn.rm, 0);
-	e = decoded(4, "c5 b8 12 00"); /* top bit of vvvv ignored: register 0, not 8 */
+	e = decoded(4, "c4 e1 38 12 00"); /* top bit of vvvv ignored: register 0, not 8 */
 	assert_int_equal(e.insn.vex_v, 0);
 }
 

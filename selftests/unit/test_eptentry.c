@@ -59,7 +59,8 @@ static void built_entries_are_good(void **state)
 	for (unsigned int i = 0; i < ARRAY_SIZE(rwx); i++)
 		for (int level = 1; level <= 3; level++)
 			for (int bit = 0; bit < 28; bit++)
-				assert_null(vtx_epte_misconfigured(vtx_epte_leaf(1ULL << bit, level, rwx[i]), level, 40, false));
+				assert_null(vtx_epte_misconfigured(vtx_epte_leaf(1ULL << bit, level, rwx[i]), level, 40,
+								   false));
 	for (int level = 2; level <= 4; level++)
 		assert_null(vtx_epte_misconfigured(vtx_epte_table(0xfffffff000), level, 40, false));
 }

@@ -24,8 +24,8 @@ static void check(u32 khz, u64 ticks)
 	u64 slack = (want >> 31) + 2 + (scale.shift < 0 ? exact((1ULL << -scale.shift) - 1, khz) : 0);
 
 	if (ns > want || want - ns > slack)
-		fail_msg("%u kHz, %llu ticks: %llu ns, not %llu", khz, (unsigned long long)ticks, (unsigned long long)ns,
-			 (unsigned long long)want);
+		fail_msg("%u kHz, %llu ticks: %llu ns, not %llu", khz, (unsigned long long)ticks,
+			 (unsigned long long)ns, (unsigned long long)want);
 }
 
 static void known_rates(void **state)
@@ -48,8 +48,8 @@ static void known_rates(void **state)
 
 static void mul_is_normalized(void **state)
 {
-	static const u32 khz[] = { 0, 1, 2, 3, 999, 1000, 500000, 999999, 1000000, 1000001, 1999999, 2000000, 2000001, 3500000,
-				   4000000, 4000001, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff };
+	static const u32 khz[] = { 0, 1, 2, 3, 999, 1000, 500000, 999999, 1000000, 1000001, 1999999, 2000000,
+				   2000001, 3500000, 4000000, 4000001, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff };
 
 	for (size_t i = 0; i < ARRAY_SIZE(khz); i++) {
 		struct vtx_scale scale = vtx_scale_from_khz(khz[i]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Slot algebra: each refusal of KVM_SET_USER_MEMORY_REGION, and random sequences against a model that keeps one entry a frame.
+ * Slot algebra: each refusal of KVM_SET_USER_MEMORY_REGION, and random sequences against a model that keeps one
+ * entry a frame.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -95,6 +96,19 @@ static void accepts_the_edges(void **state)
 	assert_int_equal(set(VTX_MAX_SLOTS - 1, KVM_MEM_READONLY, (1ULL << 40) - 0x1000, 0x1000, USER_END - 0x1000), 0);
 	assert_int_equal(set(0, 0, 0, 0x1000, 0), 0);
 	assert_int_equal(now()->count, 2);
+}
+
+/* KVM's limit on one slot, on a machine with addresses enough. */
+static void largest_slot(void **state)
+{
+	const struct vtx_slot_limits wide = { .max_gfn = (1ULL << 36) - 1, .user_end = USER_END };
+	struct kvm_userspace_memory_region region = { .memory_size = ((1ULL << 31) - 1) << 12 };
+	struct vtx_slot_plan plan = {0};
+
+	assert_int_equal(vtx_slots_plan(now(), &region, &wide, &plan), 0);
+	assert_int_equal(plan.change, VTX_SLOT_CREATE);
+	region.memory_size += 0x1000;
+	assert_int_equal(vtx_slots_plan(now(), &region, &wide, &plan), -EINVAL);
 }
 
 static void changes_of_an_existing_slot(void **state)
@@ -242,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(refuses_bad_arguments, clear_slots),
 		cmocka_unit_test_setup(accepts_the_edges, clear_slots),
+		cmocka_unit_test_setup(largest_slot, clear_slots),
 		cmocka_unit_test_setup(changes_of_an_existing_slot, clear_slots),
 		cmocka_unit_test_setup(new_slot_overlaps, clear_slots),
 		cmocka_unit_test_setup(takes_all_slots, clear_slots),

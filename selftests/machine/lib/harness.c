@@ -133,7 +133,7 @@ static int run_case(size_t number, const struct test *test, const char *program)
 		printf("not ok %zu %s # fork: %s\n", number, test->name, strerror(errno));
 		return CASE_FAILED;
 	}
-	if (!wait_child(pid, &status, 60)) {
+	if (!wait_child(pid, &status, 240)) {
 		kill(-pid, SIGKILL);
 		if (!wait_child(pid, &status, 5)) {
 			printf("not ok %zu %s # the process cannot be killed\n", number, test->name);

@@ -13,7 +13,7 @@
 #include "lib/differs.h"
 #include "lib/guest.h"
 
-extern const u8 __executable_start[], edata[], end[];
+extern const u8 __executable_start[], end[];
 
 int dev_open(void)
 {
@@ -110,7 +110,7 @@ struct vm *vm_new_sized(unsigned int flags, u64 size)
 	vm->size = size;
 	vm->mem = flags & VM_SHARED ? shared_pages(size) : host_pages(size);
 	CHECK((uintptr_t)end < GUEST_FREE, "the program's image is too large");
-	memcpy(vm->mem + image, __executable_start, (uintptr_t)edata - image);
+	memcpy(vm->mem + image, __executable_start, (uintptr_t)end - image);
 	CHECK_OK(vm_slot(vm, 0, 0, size, vm->mem, 0));
 	return vm;
 }
