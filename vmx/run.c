@@ -134,7 +134,11 @@ static void after_exit(struct vtx_vcpu *vcpu)
 		host_exceptions(vcpu);
 	if (unlikely(reason >= 64 || !(INSTRUCTION_EXITS & BIT_ULL(reason)) || something_injected(vcpu)))
 		vtx_events_after_exit(vcpu);
-	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT)
+	/*
+	 * An event whose delivery was cut short is delivered again before the processor looks at external interrupts. A guest whose
+	 * exceptions fault in delivery for ever (#AC upon #AC, CVE-2015-5307) would starve the host without a look here.
+	 */
+	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT || unlikely(something_injected(vcpu)))
 		vtx_session_take_interrupts(vcpu);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Instructions that leave the guest and come back with an answer: CPUID, control registers, VMCALL, VMX
- * instructions, XSETBV, the time-stamp counter, TLB and cache control, HLT, exceptions and task switches.
- * Port I/O is in test_io.c, MSRs in test_msrs.c.
+ * instructions, XSETBV, the time-stamp counter, TLB and cache control.
+ * Port I/O is in test_io.c, MSRs in test_msrs.c, exceptions, HLT and task switches in test_traps.c.
  */
 #include <stdlib.h>
 
@@ -518,97 +518,10 @@ static void cache_and_idle(void)
 	guest_passes(0, cache_guest, 0);
 }
 
-GUEST static void hlt_guest(u64 arg)
-{
-	(void)arg;
-	for (int i = 0; i < 3; i++)
-		asm volatile("hlt" : : : "memory");
-	g_done(5);
-}
-
-static void hlt_without_irqchip(void)
-{
-	struct vcpu *v = guest_new(0, hlt_guest, 0);
-
-	for (int i = 0; i < 3; i++)
-		vcpu_expect(v, KVM_EXIT_HLT);
-	CHECK_EQ(vcpu_finish(v), 5, "the result");
-}
-
-GUEST static void triple_guest(u64 arg)
-{
-	struct {
-		u16 limit;
-		u64 base;
-	} __attribute__((packed)) idtr = { 0, 0 };
-
-	if (arg)
-		G_WRITE_CR(3, 0x7000000);	/* outside all memory */
-	asm volatile("lidt %0\n\tud2" : : "m"(idtr) : "memory");
-}
-
-static void triple_fault(void)
-{
-	struct vcpu *v = guest_new(0, triple_guest, 0);
-
-	vcpu_expect(v, KVM_EXIT_SHUTDOWN);
-	guest_passes(0, cache_guest, 0);
-}
-
-/* The instructions of CPL 0, at CPL 3: each faults, none leaves the guest. */
-static volatile u32 user_faults;
-
-GUEST static void privileged(void)
-{
-	static u64 memory[4];
-	u32 done = 0, bit = 1;
-
-#define GP(insn, ...) done |= G_TRY(insn, __VA_ARGS__) == 13 ? bit : 0, bit <<= 1
-	GP("hlt", : : : "memory");
-	GP("cli", : : : "memory");
-	GP("rdmsr", : : "c"(0x1a0) : "rax", "rdx", "memory");
-	GP("wrmsr", : : "c"(0x1a0), "a"(1), "d"(0) : "memory");
-	GP("mov %%cr0, %%rax", : : : "rax", "memory");
-	GP("mov %%rax, %%cr0", : : : "rax", "memory");
-	GP("mov %%cr3, %%rax", : : : "rax", "memory");
-	GP("mov %%rax, %%cr4", : : : "rax", "memory");
-	GP("mov %%cr8, %%rax", : : : "rax", "memory");
-	GP("mov %%dr7, %%rax", : : : "rax", "memory");
-	GP("clts", : : : "memory");
-	GP("lmsw %%ax", : : : "memory");
-	GP("invlpg (%0)", : : "r"(memory) : "memory");
-	GP("wbinvd", : : : "memory");
-	GP("invd", : : : "memory");
-	GP("lgdt %0", : : "m"(memory[0]) : "memory");
-	GP("lidt %0", : : "m"(memory[0]) : "memory");
-	GP("lldt %%ax", : : "a"(0) : "memory");
-	GP("ltr %%ax", : : "a"(0x40) : "memory");
-	GP("inb $0x80, %%al", : : : "rax", "memory");
-	GP("outb %%al, $0x80", : : : "memory");
-	GP("rep outsb", : : "S"(memory), "c"(4), "d"(0x80) : "memory");
-	GP("rep insb", : : "D"(memory), "c"(4), "d"(0x80) : "memory");
-	GP("swapgs", : : : "memory");
-#undef GP
-	user_faults = done == bit - 1 ? 1 : done;
-}
-
-GUEST static void privileged_guest(u64 arg)
-{
-	(void)arg;
-	g_call_user(privileged, 0);
-	G_CHECK_EQ(user_faults, 1);
-}
-
-static void privileged_at_cpl3(void)
-{
-	guest_passes(0, privileged_guest, 0);
-}
-
 static const struct test tests[] = {
 	TEST(cpuid), TEST(cpuid_beyond), TEST(cpuid_dynamic), TEST(cr0), TEST(cr3_cr4), TEST(cr_operands),
 	TEST(cr8_with_irqchip), TEST(cr8_without_irqchip), TEST(vmcall_numbers), TEST(vmx_undefined),
-	TEST(xsetbv_values), TEST(tsc), TEST(tlb), TEST(cache_and_idle), TEST(hlt_without_irqchip),
-	TEST(triple_fault), TEST(privileged_at_cpl3),
+	TEST(xsetbv_values), TEST(tsc), TEST(tlb), TEST(cache_and_idle),
 };
 
 int main(int argc, char **argv)
