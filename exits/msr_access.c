@@ -125,12 +125,67 @@ static unsigned long canonical(u64 value)
 	return (s64)(value << 16) >> 16;
 }
 
+/* ------------------------------------------------------------------ what needs no code: tables by id */
+
+#define AT(field) offsetof(struct vtx_vcpu, field)
+
+/* MSRs that read as a field of the vCPU; for a range, its first. Nothing of interest is at offset 0. */
+static const u16 read_from[VTX_NR_MSR_IDS] = {
+	[VTX_MSR_KVM_SYSTEM_TIME] = AT(pv_clock.system_time_msr),
+	[VTX_MSR_KVM_SYSTEM_TIME_NEW] = AT(pv_clock.system_time_msr),
+	[VTX_MSR_APIC_BASE] = AT(apic_base),
+	[VTX_MSR_TSC_ADJUST] = AT(tsc_adjust),
+	[VTX_MSR_SPEC_CTRL] = AT(msr_spec_ctrl),
+	[VTX_MSR_UCODE_REV] = AT(msr_ucode_rev),
+	[VTX_MSR_PLATFORM_INFO] = AT(msr_platform_info),
+	[VTX_MSR_ARCH_CAPABILITIES] = AT(msr_arch_capabilities),
+	[VTX_MSR_MISC_FEATURES] = AT(msr_misc_features),
+	[VTX_MSR_MCG_STATUS] = AT(mcg_status),
+	[VTX_MSR_MCG_CTL] = AT(mcg_ctl),
+	[VTX_MSR_MISC_ENABLE] = AT(msr_misc_enable),
+	[VTX_MSR_MTRR_VAR] = AT(mtrr_var),
+	[VTX_MSR_MTRR_DEF_TYPE] = AT(mtrr_def_type),
+	[VTX_MSR_EFER] = AT(efer),
+	[VTX_MSR_CSTAR] = AT(msr_cstar),
+};
+
+/* Those of them that are written by storing the (valid) value. */
+static const u16 written_to[VTX_NR_MSR_IDS] = {
+	[VTX_MSR_SPEC_CTRL] = AT(msr_spec_ctrl),
+	[VTX_MSR_MCG_STATUS] = AT(mcg_status),
+	[VTX_MSR_MCG_CTL] = AT(mcg_ctl),
+	[VTX_MSR_MTRR_VAR] = AT(mtrr_var),
+	[VTX_MSR_MTRR_DEF_TYPE] = AT(mtrr_def_type),
+	[VTX_MSR_CSTAR] = AT(msr_cstar),
+};
+
+/* MSRs whose place is the VMCS. */
+static const u16 vmcs_field[VTX_NR_MSR_IDS] = {
+	[VTX_MSR_SYSENTER_CS] = GUEST_SYSENTER_CS,
+	[VTX_MSR_SYSENTER_ESP] = GUEST_SYSENTER_ESP,
+	[VTX_MSR_SYSENTER_EIP] = GUEST_SYSENTER_EIP,
+	[VTX_MSR_PAT] = GUEST_IA32_PAT,
+	[VTX_MSR_FS_BASE] = GUEST_FS_BASE,
+	[VTX_MSR_GS_BASE] = GUEST_GS_BASE,
+};
+
+static u64 *field(struct vtx_vcpu *vcpu, u16 at, u32 place)
+{
+	return (u64 *)((u8 *)vcpu + at) + place;
+}
+
 /* ------------------------------------------------------------------ the two directions */
 
 static int get_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 *data)
 {
-	u32 place = index - vtx_msr_rows[id].first;
-
+	if (read_from[id]) {
+		*data = *field(vcpu, read_from[id], index - vtx_msr_rows[id].first);
+		return 0;
+	}
+	if (vmcs_field[id]) {
+		*data = vtx_vmread(vmcs_field[id]);
+		return 0;
+	}
 	switch (id) {
 	case VTX_MSR_TSC:
 		*data = rdtsc() + vcpu->tsc_offset;
@@ -138,10 +193,6 @@ static int get_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 *
 	case VTX_MSR_KVM_WALL_CLOCK:
 	case VTX_MSR_KVM_WALL_CLOCK_NEW:
 		*data = READ_ONCE(vcpu->vm->clock.wall_clock_msr);
-		return 0;
-	case VTX_MSR_KVM_SYSTEM_TIME:
-	case VTX_MSR_KVM_SYSTEM_TIME_NEW:
-		*data = vcpu->pv_clock.system_time_msr;
 		return 0;
 	case VTX_MSR_PLATFORM_ID:
 	case VTX_MSR_EBL_CR_POWERON:
@@ -151,107 +202,49 @@ static int get_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 *
 	case VTX_MSR_MC_BANK:
 		*data = 0;
 		return 0;
-	case VTX_MSR_APIC_BASE:
-		*data = vcpu->apic_base;
-		return 0;
 	case VTX_MSR_FEATURE_CONTROL:
 		*data = FEAT_CTL_LOCKED;
 		return 0;
-	case VTX_MSR_TSC_ADJUST:
-		*data = vcpu->tsc_adjust;
-		return 0;
-	case VTX_MSR_SPEC_CTRL:
-		*data = vcpu->msr_spec_ctrl;
-		return 0;
-	case VTX_MSR_UCODE_REV:
-		*data = vcpu->msr_ucode_rev;
-		return 0;
-	case VTX_MSR_PLATFORM_INFO:
-		*data = vcpu->msr_platform_info;
-		return 0;
 	case VTX_MSR_MTRR_CAP:
 		*data = MTRR_CAP;
-		return 0;
-	case VTX_MSR_ARCH_CAPABILITIES:
-		*data = vcpu->msr_arch_capabilities;
-		return 0;
-	case VTX_MSR_MISC_FEATURES:
-		*data = vcpu->msr_misc_features;
-		return 0;
-	case VTX_MSR_SYSENTER_CS:
-		*data = vtx_vmread32(GUEST_SYSENTER_CS);
-		return 0;
-	case VTX_MSR_SYSENTER_ESP:
-		*data = vtx_vmreadl(GUEST_SYSENTER_ESP);
-		return 0;
-	case VTX_MSR_SYSENTER_EIP:
-		*data = vtx_vmreadl(GUEST_SYSENTER_EIP);
-		return 0;
-	case VTX_MSR_MCG_STATUS:
-		*data = vcpu->mcg_status;
-		return 0;
-	case VTX_MSR_MCG_CTL:
-		*data = vcpu->mcg_ctl;
-		return 0;
-	case VTX_MSR_MISC_ENABLE:
-		*data = vcpu->msr_misc_enable;
-		return 0;
-	case VTX_MSR_MTRR_VAR:
-		*data = vcpu->mtrr_var[place];
 		return 0;
 	case VTX_MSR_MTRR_FIX64K:
 	case VTX_MSR_MTRR_FIX16K:
 	case VTX_MSR_MTRR_FIX4K:
 		*data = vcpu->mtrr_fixed[vtx_mtrr_fixed_slot(index)];
 		return 0;
-	case VTX_MSR_PAT:
-		*data = vtx_vmread64(GUEST_IA32_PAT);
-		return 0;
-	case VTX_MSR_MTRR_DEF_TYPE:
-		*data = vcpu->mtrr_def_type;
-		return 0;
 	case VTX_MSR_TSC_DEADLINE:
 		*data = vtx_tsc_deadline_read(vcpu);
 		return 0;
 	case VTX_MSR_X2APIC:
 		return vcpu->apic ? vtx_x2apic_msr_read(vcpu, index, data) : 1;
-	case VTX_MSR_EFER:
-		*data = vcpu->efer;
-		return 0;
-	case VTX_MSR_CSTAR:
-		*data = vcpu->msr_cstar;
-		return 0;
-	case VTX_MSR_FS_BASE:
-		*data = vtx_vmreadl(GUEST_FS_BASE);
-		return 0;
-	case VTX_MSR_GS_BASE:
-		*data = vtx_vmreadl(GUEST_GS_BASE);
-		return 0;
-	case VTX_MSR_STAR:
-	case VTX_MSR_LSTAR:
-	case VTX_MSR_FMASK:
-	case VTX_MSR_KERNEL_GS_BASE:
-	case VTX_MSR_TSC_AUX:
+	default:	/* STAR and friends, which may be in the CPU; 1 for all others */
 		return vtx_guest_msr_read(vcpu, index, data);
-	case VTX_MSR_PRED_CMD:
-	case VTX_MSR_UCODE_WRITE:
-	case VTX_MSR_NONE:
-	case VTX_NR_MSR_IDS:
-		break;
 	}
-	return 1;
 }
 
-static int set_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 data, bool host)
+static void set_vmcs_value(enum vtx_msr_id id, u64 data)
 {
-	u32 place = index - vtx_msr_rows[id].first;
+	if (id == VTX_MSR_SYSENTER_ESP || id == VTX_MSR_SYSENTER_EIP)
+		data = canonical(data);
+	vtx_vmwrite(vmcs_field[id], data);
+}
 
+/* Time: these do more than store. */
+static int set_time_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u64 data, bool host)
+{
 	switch (id) {
 	case VTX_MSR_TSC:
 		if (host)
 			host_writes_tsc(vcpu, data);
 		else
 			guest_writes_tsc(vcpu, data);
+		return 0;
+	case VTX_MSR_TSC_ADJUST:
+		write_tsc_adjust(vcpu, data, host);
+		return 0;
+	case VTX_MSR_TSC_DEADLINE:
+		vtx_tsc_deadline_write(vcpu, data);
 		return 0;
 	case VTX_MSR_KVM_WALL_CLOCK:
 	case VTX_MSR_KVM_WALL_CLOCK_NEW:
@@ -262,16 +255,26 @@ static int set_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 d
 	case VTX_MSR_KVM_SYSTEM_TIME:
 	case VTX_MSR_KVM_SYSTEM_TIME_NEW:
 		return vtx_pv_clock_set_system_time(vcpu, data);
+	default:
+		return 1;
+	}
+}
+
+static int set_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 data, bool host)
+{
+	if (written_to[id]) {
+		*field(vcpu, written_to[id], index - vtx_msr_rows[id].first) = data;
+		return 0;
+	}
+	if (vmcs_field[id]) {
+		set_vmcs_value(id, data);
+		return 0;
+	}
+	switch (id) {
 	case VTX_MSR_APIC_BASE:
 		return vtx_apic_base_write(vcpu, data, host);
 	case VTX_MSR_FEATURE_CONTROL:	/* can only be the value it has */
 		return data != FEAT_CTL_LOCKED;
-	case VTX_MSR_TSC_ADJUST:
-		write_tsc_adjust(vcpu, data, host);
-		return 0;
-	case VTX_MSR_SPEC_CTRL:
-		vcpu->msr_spec_ctrl = data;
-		return 0;
 	case VTX_MSR_PRED_CMD:
 		return write_pred_cmd(data, host);
 	case VTX_MSR_UCODE_REV:	/* the guest's write of 0 is a part of reading the revision (SDM vol. 3, 10.11.7.1) */
@@ -287,53 +290,21 @@ static int set_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 d
 		return 0;
 	case VTX_MSR_MISC_FEATURES:
 		return write_misc_features(vcpu, data);
-	case VTX_MSR_SYSENTER_CS:
-		vtx_vmwrite32(GUEST_SYSENTER_CS, data);
-		return 0;
-	case VTX_MSR_SYSENTER_ESP:
-		vtx_vmwritel(GUEST_SYSENTER_ESP, canonical(data));
-		return 0;
-	case VTX_MSR_SYSENTER_EIP:
-		vtx_vmwritel(GUEST_SYSENTER_EIP, canonical(data));
-		return 0;
-	case VTX_MSR_MCG_STATUS:
-		vcpu->mcg_status = data;
-		return 0;
-	case VTX_MSR_MCG_CTL:
-		vcpu->mcg_ctl = data;
-		return 0;
 	case VTX_MSR_MISC_ENABLE:
 		return write_misc_enable(vcpu, data, host);
-	case VTX_MSR_MTRR_VAR:
-		vcpu->mtrr_var[place] = data;
-		return 0;
 	case VTX_MSR_MTRR_FIX64K:
 	case VTX_MSR_MTRR_FIX16K:
 	case VTX_MSR_MTRR_FIX4K:
 		vcpu->mtrr_fixed[vtx_mtrr_fixed_slot(index)] = data;
-		return 0;
-	case VTX_MSR_PAT:
-		vtx_vmwrite64(GUEST_IA32_PAT, data);
-		return 0;
-	case VTX_MSR_MTRR_DEF_TYPE:
-		vcpu->mtrr_def_type = data;
-		return 0;
-	case VTX_MSR_TSC_DEADLINE:
-		vtx_tsc_deadline_write(vcpu, data);
 		return 0;
 	case VTX_MSR_X2APIC:
 		return vcpu->apic ? vtx_x2apic_msr_write(vcpu, index, data) : 1;
 	case VTX_MSR_EFER:
 		/* LMA follows CR0.PG and LME, whoever writes. */
 		return vtx_set_efer(vcpu, (data & ~(u64)EFER_LMA) | (vcpu->efer & EFER_LMA), host);
-	case VTX_MSR_CSTAR:
-		vcpu->msr_cstar = data;
-		return 0;
-	case VTX_MSR_FS_BASE:
-		vtx_vmwritel(GUEST_FS_BASE, data);
-		return 0;
-	case VTX_MSR_GS_BASE:
-		vtx_vmwritel(GUEST_GS_BASE, data);
+	case VTX_MSR_DEBUGCTL:		/* LBR and BTF: dropped */
+	case VTX_MSR_UCODE_WRITE:	/* microcode: dropped */
+	case VTX_MSR_MC_BANK:		/* banks that do not exist: dropped, see the policy */
 		return 0;
 	case VTX_MSR_STAR:
 	case VTX_MSR_LSTAR:
@@ -341,20 +312,9 @@ static int set_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 d
 	case VTX_MSR_KERNEL_GS_BASE:
 	case VTX_MSR_TSC_AUX:
 		return vtx_guest_msr_write(vcpu, index, data);
-	case VTX_MSR_DEBUGCTL:		/* LBR and BTF: dropped */
-	case VTX_MSR_UCODE_WRITE:	/* microcode: dropped */
-	case VTX_MSR_MC_BANK:		/* banks that do not exist: dropped, see the policy */
-		return 0;
-	case VTX_MSR_PLATFORM_ID:
-	case VTX_MSR_EBL_CR_POWERON:
-	case VTX_MSR_MTRR_CAP:
-	case VTX_MSR_MCG_CAP:
-	case VTX_MSR_LAST_BRANCH:
-	case VTX_MSR_NONE:
-	case VTX_NR_MSR_IDS:
-		break;
+	default:
+		return set_time_value(vcpu, id, data, host);
 	}
-	return 1;
 }
 
 /*

@@ -107,6 +107,16 @@ static void queue_proc(struct file *file, wait_queue_head_t *wqh, poll_table *pt
 	add_wait_queue_priority(wqh, &irqfd->wait);
 }
 
+u32 vtx_irqfd_pins(struct vtx_vm *vm, const struct vtx_route_table *table)
+{
+	struct irqfd *irqfd;
+	u32 pins = 0;
+
+	list_for_each_entry(irqfd, &vm->irqchip->resamplers, resampler)
+		pins |= vtx_routes_ioapic_pins(table, irqfd->gsi);
+	return pins;
+}
+
 static bool routed_to(const struct vtx_routing *routing, u32 gsi, u16 lines, u32 pins)
 {
 	const struct vtx_route *routes = NULL;
@@ -161,8 +171,10 @@ static void lower_if_last(struct vtx_vm *vm, u32 gsi)
 static void unlink(struct irqfd *irqfd)
 {
 	list_del(&irqfd->node);
-	if (irqfd->resample)
+	if (irqfd->resample) {
 		list_del_rcu(&irqfd->resampler);
+		vtx_routing_watch(irqfd->vm);
+	}
 }
 
 /* The claimer's second step, without locks. Sleeps. */
@@ -253,8 +265,10 @@ static int activate(struct irqfd *irqfd, struct file *file)
 	if (ret)
 		goto out;
 	list_add_tail(&irqfd->node, &vm->irqfds);
-	if (irqfd->resample)
+	if (irqfd->resample) {
 		list_add_tail_rcu(&irqfd->resampler, &vm->irqchip->resamplers);
+		vtx_routing_watch(vm);
+	}
 	/*
 	 * Adds us to the wait queue. What was written before raises the GSI now; nobody can end the irqfd in between:
 	 * a hang-up needs the file to be gone, everybody else irq_lock.

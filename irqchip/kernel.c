@@ -189,24 +189,25 @@ static enum hrtimer_restart late_timer_fn(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-/* Which vectors' EOIs does the PIT want? Entries or routes changed; ioapic_lock held. */
+/* Which vectors' EOIs does somebody wait for? Entries, routes or waiters changed; ioapic_lock held. */
 static void ioapic_rewatch(struct vtx_irqchip *chip)
 {
 	u32 vectors[8];
 	int i;
 
-	vtx_ioapic_vectors(&chip->ioapic, chip->pit_pins, vectors);
+	vtx_ioapic_vectors(&chip->ioapic, chip->watched_pins, vectors);
 	for (i = 0; i < 8; i++)
 		WRITE_ONCE(chip->watched[i], vectors[i]);
 }
 
-void vtx_ioapic_watch(struct vtx_vm *vm, u32 pit_pins)
+void vtx_ioapic_watch(struct vtx_vm *vm, u32 pit_pins, u32 all_pins)
 {
 	struct vtx_irqchip *chip = vm->irqchip;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
 	chip->pit_pins = pit_pins;
+	chip->watched_pins = all_pins;
 	ioapic_rewatch(chip);
 	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
 }

@@ -37,9 +37,10 @@ struct vtx_irqchip {
 	raw_spinlock_t ioapic_lock;
 	struct vtx_ioapic ioapic;	/* ioapic_lock */
 	u32 pit_pins;			/* ioapic_lock: pins that GSI 0 goes to */
+	u32 watched_pins;		/* ioapic_lock: these, and those of resampling irqfds */
 	u32 late_pins;			/* ioapic_lock: pins that late_timer offers again */
 	struct hrtimer late_timer;
-	u32 watched[8];			/* written under ioapic_lock: vectors whose EOI the PIT wants */
+	u32 watched[8];			/* written under ioapic_lock: their vectors, whose EOI counts even when edge-triggered */
 
 	struct vtx_pit_kernel *pit;	/* vm->lock, smp_store_release */
 	u32 split_pins;			/* constant: GSIs that are user space's IOAPIC */
@@ -66,16 +67,18 @@ int vtx_pic_line(struct vtx_vm *vm, unsigned int line, unsigned int source, bool
 int vtx_ioapic_line(struct vtx_vm *vm, unsigned int pin, unsigned int source, bool level);
 void vtx_ioapic_broadcast_eoi(struct vtx_vm *vm, u8 vector);
 int vtx_pic_inta(struct vtx_vm *vm);	/* vector, or -1 when INTR is not asserted (any more) */
-void vtx_ioapic_watch(struct vtx_vm *vm, u32 pit_pins);
+void vtx_ioapic_watch(struct vtx_vm *vm, u32 pit_pins, u32 all_pins);
 void vtx_irqchip_stop(struct vtx_vm *vm); /* no more interrupts by timers; no vCPU runs that could start one again */
 
 /* ---- routing.c */
 int vtx_routing_init(struct vtx_vm *vm, bool chips);	/* first table, nobody else can see the VM's irqchip yet */
 void vtx_routing_destroy(struct vtx_vm *vm);
+void vtx_routing_watch(struct vtx_vm *vm);	/* routes or resamplers changed; irq_lock held */
 
 /* ---- irqfd.c */
 int vtx_irqfd_init(void);		/* once per VM with irqchip: the work queue for hang-ups is there */
 void vtx_irqfd_exit(void);
+u32 vtx_irqfd_pins(struct vtx_vm *vm, const struct vtx_route_table *table); /* of all resampling irqfds; irq_lock held */
 /* Service of these PIC lines and IOAPIC pins ended: resampling irqfds lower their line and signal. No locks held. */
 void vtx_irqfd_ended(struct vtx_vm *vm, u16 lines, u32 pins);
 

@@ -193,11 +193,9 @@ int vtx_lapic_local(struct vtx_lapic *apic, unsigned int reg)
 	/* The performance counter's entry masks itself when it fires (SDM vol. 3, 11.5.1). */
 	if (reg == VTX_LAPIC_LVT_PERF)
 		vtx_lapic_put(apic, reg, lvt | VTX_LAPIC_LVT_MASKED);
-	if (reg == VTX_LAPIC_LVTT || reg == VTX_LAPIC_LVT_ERROR || mode == VTX_APIC_FIXED) {
-		vtx_lapic_accept(apic, (u8)lvt, false);
-		return -1;
-	}
 	switch (mode) {
+	case VTX_APIC_FIXED:
+		return vtx_lapic_accept(apic, (u8)lvt, false) > 0 ? VTX_APIC_FIXED : -1;
 	case VTX_APIC_NMI:
 	case VTX_APIC_SMI:
 	case VTX_APIC_INIT_MODE:

@@ -127,13 +127,14 @@ int vtx_routes_build(struct vtx_route_table *table, const struct kvm_irq_routing
 	return 0;
 }
 
-bool vtx_routes_has_pin(const struct vtx_route_table *table, u32 gsi, enum vtx_route_kind kind, unsigned int pin)
+u32 vtx_routes_ioapic_pins(const struct vtx_route_table *table, u32 gsi)
 {
 	const struct vtx_route *routes = NULL;
 	unsigned int n = vtx_routes_of(table, gsi, &routes), i;
+	u32 pins = 0;
 
 	for (i = 0; i < n; i++)
-		if (routes[i].kind == kind && routes[i].pin == pin)
-			return true;
-	return false;
+		if (routes[i].kind == VTX_ROUTE_IOAPIC)
+			pins |= 1u << routes[i].pin;
+	return pins;
 }

@@ -60,7 +60,7 @@ static inline unsigned int vtx_routes_of(const struct vtx_route_table *table, u3
 	return table->first[gsi + 1] - table->first[gsi];
 }
 
-/* Is @gsi routed to this pin? */
-bool vtx_routes_has_pin(const struct vtx_route_table *table, u32 gsi, enum vtx_route_kind kind, unsigned int pin);
+/* The IOAPIC pins of a GSI: bit per pin. */
+u32 vtx_routes_ioapic_pins(const struct vtx_route_table *table, u32 gsi);
 
 #endif /* VTX_IRQCHIP_ROUTES_H */

@@ -86,16 +86,12 @@ static struct vtx_routing *build(const struct kvm_irq_routing_entry *entries, u3
 	return new;
 }
 
-/* The IOAPIC pins of GSI 0: those of the PIT. */
-static u32 pit_pins(const struct vtx_route_table *table)
+void vtx_routing_watch(struct vtx_vm *vm)
 {
-	unsigned int pin;
-	u32 pins = 0;
+	const struct vtx_routing *routing = rcu_dereference_protected(vm->routing, lockdep_is_held(&vm->irq_lock));
+	u32 pit_pins = vtx_routes_ioapic_pins(&routing->table, 0);
 
-	for (pin = 0; pin < VTX_IOAPIC_PINS; pin++)
-		if (vtx_routes_has_pin(table, 0, VTX_ROUTE_IOAPIC, pin))
-			pins |= 1u << pin;
-	return pins;
+	vtx_ioapic_watch(vm, pit_pins, pit_pins | vtx_irqfd_pins(vm, &routing->table));
 }
 
 int vtx_set_gsi_routing(struct vtx_vm *vm, const struct kvm_irq_routing_entry *entries, u32 nr, u32 flags)
@@ -109,7 +105,7 @@ int vtx_set_gsi_routing(struct vtx_vm *vm, const struct kvm_irq_routing_entry *e
 		return PTR_ERR(new);
 	mutex_lock(&vm->irq_lock);
 	old = rcu_replace_pointer(vm->routing, new, lockdep_is_held(&vm->irq_lock));
-	vtx_ioapic_watch(vm, pit_pins(&new->table));
+	vtx_routing_watch(vm);
 	mutex_unlock(&vm->irq_lock);
 	synchronize_rcu_expedited();
 	kvfree(old);
@@ -130,8 +126,10 @@ int vtx_routing_init(struct vtx_vm *vm, bool chips)
 	kfree(entries);
 	if (IS_ERR(new))
 		return PTR_ERR(new);
-	vtx_ioapic_watch(vm, pit_pins(&new->table));
+	mutex_lock(&vm->irq_lock);
 	rcu_assign_pointer(vm->routing, new);
+	vtx_routing_watch(vm);
+	mutex_unlock(&vm->irq_lock);
 	return 0;
 }
 

@@ -12,7 +12,6 @@
 #include <linux/gfp.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/panic_notifier.h>
 #include <linux/reboot.h>
 #include <linux/smp.h>
 #include <asm/reboot.h>
@@ -126,12 +125,14 @@ static void emergency_off(void)
 	this_cpu_write(vmx_on, false);
 }
 
-#ifdef VTX_HAVE_EMERGENCY_CALLBACK
 /*
  * The kernel has one slot for an emergency callback and WARNs when it is taken. kvm_intel of 6.1 takes it for as long as it is
- * loaded, idle or not; kvm.ko present is the only thing that can be asked. Reboot is then still served by the reboot
- * notifier; a crash with kexec leaves VMX on (docs/errata.md).
+ * loaded, idle or not, so vtx leaves the slot to it: not taken while kvm_intel is there, given up before it loads, taken again
+ * when it has gone. In between, a reboot is still served by the reboot notifier, but a crash with kexec leaves VMX on
+ * (docs/errata.md). Whether kvm_intel was there before vtx can only be guessed, from kvm.ko. vtx_vmx_lock held.
  */
+static bool kvm_intel_there;
+
 static bool kvm_is_loaded(void)
 {
 	if (!__symbol_get("kvm_rebooting"))
@@ -140,21 +141,38 @@ static bool kvm_is_loaded(void)
 	return true;
 }
 
+#ifdef VTX_HAVE_EMERGENCY_CALLBACK
 static void emergency_hook(bool on)
 {
-	if (on && !kvm_is_loaded()) {
+	on = on && !kvm_intel_there;
+	if (on == emergency_registered)
+		return;
+	if (on)
 		cpu_emergency_register_virt_callback(emergency_off);
-		emergency_registered = true;
-	} else if (!on && emergency_registered) {
+	else
 		cpu_emergency_unregister_virt_callback(emergency_off);
-		emergency_registered = false;
-	}
+	emergency_registered = on;
 }
 #else
 static void emergency_hook(bool on)
 {
 }
 #endif
+
+static int on_module(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct module *module = data;
+
+	if ((action != MODULE_STATE_COMING && action != MODULE_STATE_GOING) || strcmp(module->name, "kvm_intel"))
+		return NOTIFY_DONE;
+	mutex_lock(&vtx_vmx_lock);
+	kvm_intel_there = action == MODULE_STATE_COMING;
+	emergency_hook(vtx_vmx_users > 0);
+	mutex_unlock(&vtx_vmx_lock);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block module_notifier = { .notifier_call = on_module };
 
 static void all_cpus_off(void)
 {
@@ -298,6 +316,8 @@ int vtx_onoff_init(void)
 		return r;
 	}
 	hotplug_state = r;
+	kvm_intel_there = kvm_is_loaded();
+	register_module_notifier(&module_notifier);
 	register_reboot_notifier(&reboot_notifier);
 	vtx_register_syscore(vtx_syscore);
 	return 0;
@@ -307,6 +327,7 @@ void vtx_onoff_exit(void)
 {
 	vtx_unregister_syscore(vtx_syscore);
 	unregister_reboot_notifier(&reboot_notifier);
+	unregister_module_notifier(&module_notifier);
 	cpuhp_remove_state_nocalls(hotplug_state);
 	free_regions();
 }

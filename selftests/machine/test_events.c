@@ -441,8 +441,8 @@ GUEST static void mmio_step_guest(u64 arg)
 }
 
 /*
- * The same over an access that an EPT violation interrupts.  Bochs 2.7 saves pending debug exceptions on every exit (mended in its
- * 60cc8020e), so there one step may be seen twice at the same place; none may be missing.
+ * The same over an access that an EPT violation interrupts.  Bochs 2.7 saves pending debug exceptions on every exit
+ * (mended in its 60cc8020e), so there one step may be seen twice at the same place; none may be missing.
  */
 static void single_step_mmio(void)
 {

@@ -2,7 +2,7 @@
 /*
  * vtx's exit counters: /sys/kernel/debug/vtx/<pid>-<vm fd>/vcpu<N>/exits, its header, its names, and its counts, which are exact.
  */
-#include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -166,21 +166,33 @@ static void lifetime(void)
 	}
 }
 
-/* Only the file's owner reads it; nobody writes it. */
-static void not_writable(void)
+/* Writing 0 clears the counters, also while the vCPU goes on; anything else is refused and clears nothing. */
+static void clearing(void)
 {
-	struct vcpu *v = guest_new(0, touch_guest, 1);
+	struct counts c = { 12, 0, 0, 0 };
+	struct vcpu *v;
 	char path[128];
-	FILE *f;
+	int fd;
 
+	wanted = c;
+	v = guest_new(0, counted, 0);
+	finish_with_outs(v);
 	path_of(v, path, sizeof(path));
-	f = fopen(path, "w");
-	if (f)
-		EXPECT(fputs("0", f) < 0 || fflush(f), "the file can be written");
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		skip("%s cannot be written", path);
+	EXPECT_ERRNO(write(fd, "1", 1), EINVAL);
+	EXPECT_ERRNO(write(fd, "x", 1), EINVAL);
+	EXPECT_EQ(count_of(v, "CPUID", NULL), 12, "CPUID");
+	EXPECT_EQ(write(fd, "0", 1), 1, "write of 0");
+	EXPECT_EQ(count_of(v, "CPUID", NULL), 0, "CPUID after clearing");
+	vcpu_mode_long(v, counted, 0);
+	finish_with_outs(v);
+	EXPECT_EQ(count_of(v, "CPUID", NULL), 12, "CPUID since");
 }
 
 static const struct test tests[] = {
-	TEST(exact_counts), TEST(separate), TEST(page_faults), TEST(lifetime), TEST(not_writable),
+	TEST(exact_counts), TEST(separate), TEST(page_faults), TEST(lifetime), TEST(clearing),
 };
 
 int main(int argc, char **argv)

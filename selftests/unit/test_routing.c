@@ -67,11 +67,14 @@ static void default_routes(void **state)
 	assert_int_equal(build(&t, VTX_ROUTES_DEFAULT, &full), 0);
 	for (gsi = 0; gsi < 24; gsi++) {
 		assert_int_equal(vtx_routes_of(&t, gsi, &r), gsi < 16 ? 2 : 1);
-		assert_int_equal(vtx_routes_has_pin(&t, gsi, VTX_ROUTE_PIC, gsi), gsi < 16);
-		assert_true(vtx_routes_has_pin(&t, gsi, VTX_ROUTE_IOAPIC, gsi));
-		assert_false(vtx_routes_has_pin(&t, gsi, VTX_ROUTE_IOAPIC, gsi + 1));
+		assert_int_equal(vtx_routes_ioapic_pins(&t, gsi), 1u << gsi);
+		if (gsi < 16) {
+			assert_int_equal(r[0].kind, VTX_ROUTE_PIC);
+			assert_int_equal(r[0].pin, gsi);
+		}
 	}
 	assert_int_equal(vtx_routes_of(&t, 24, &r), 0);
+	assert_int_equal(vtx_routes_ioapic_pins(&t, 24), 0);
 	assert_int_equal(vtx_routes_of(&t, ~0u, &r), 0);
 	done(&t);
 }
