@@ -44,9 +44,12 @@ $(KERNELS:%=stage-%): stage-%: tools
 	tar -c --exclude='*.o' --exclude='*.ko' --exclude='*.cmd' --exclude='*.mod*' Kbuild compat vmx ept exits emulate irqchip pv trace uapi | \
 		tar -x -C build/module/$* && \
 	$(MAKE) -s -C $$dir M=$(TOP)/build/module/$* modules
-	@cp build/module/$*/vtx.ko userspace-vmm/vtx $(STAGE)/$*/
+	@strip -g -o $(STAGE)/$*/vtx.ko build/module/$*/vtx.ko
+	@cp userspace-vmm/vtx $(STAGE)/$*/
+	gcc -O2 -Wall -static -o $(STAGE)/$*/mini userspace-vmm/examples/mini.c
 	$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
-	@cp -r build/selftests/machine/. $(STAGE)/$*/selftests/
+	@cp build/selftests/machine/test_* build/selftests/machine/bench selftests/machine/test_example \
+		selftests/machine/run-all selftests/machine/bench-both $(STAGE)/$*/selftests/
 
 # ---------------------------------------------------------------- the two commands
 

@@ -11,11 +11,28 @@
 #include <linux/slab.h>
 #include "compat/compat.h"
 #include "irqchip/kernel.h"
+#include "vmx/event.h"
 
 /* How late is late: vtx_ioapic_storms(). */
 #define LATE_NS 100000
 
 /* ---------------------------------------------------------------- PIC */
+
+/* The PIC is wired to LINT0, which may be set up as something else than ExtINT. */
+static void lint0_rose(struct vtx_vcpu *vcpu)
+{
+	switch (vtx_lapic_local(&vcpu->apic->lapic, VTX_LAPIC_LINT0)) {
+	case VTX_APIC_NMI:
+		vtx_queue_nmi(vcpu);
+		vtx_vcpu_kick(vcpu);
+		break;
+	case VTX_APIC_FIXED:
+		vtx_vcpu_request_kick(vcpu, VTX_REQ_EVENT);
+		break;
+	default: /* masked, or a mode that makes no sense here */
+		break;
+	}
+}
 
 /*
  * Makes vCPUs look at the PIC's output after it rose. The output is stored first (under pic_lock), then the hint (a
@@ -35,6 +52,8 @@ static void pic_notify(struct vtx_vm *vm)
 		vtx_lapic_set_hint(&k->lapic, VTX_LAPIC_HINT_EXTINT);
 		if (vtx_lapic_takes_extint(&k->lapic))
 			vtx_vcpu_request_kick(vcpu, VTX_REQ_EVENT);
+		else
+			lint0_rose(vcpu);
 	}
 }
 

@@ -40,7 +40,7 @@ struct vtx_irqchip {
 	u32 watched_pins;		/* ioapic_lock: these, and those of resampling irqfds */
 	u32 late_pins;			/* ioapic_lock: pins that late_timer offers again */
 	struct hrtimer late_timer;
-	u32 watched[8];			/* written under ioapic_lock: their vectors, whose EOI counts even when edge-triggered */
+	u32 watched[8];			/* their vectors: EOIs that count even when edge-triggered */
 
 	struct vtx_pit_kernel *pit;	/* vm->lock, smp_store_release */
 	u32 split_pins;			/* constant: GSIs that are user space's IOAPIC */

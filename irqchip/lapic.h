@@ -257,8 +257,10 @@ void vtx_lapic_eoi(struct vtx_lapic *apic, struct vtx_lapic_fx *fx);
 void vtx_lapic_error(struct vtx_lapic *apic, enum vtx_lapic_error bit);
 
 /**
- * vtx_lapic_local() - an event at one of the APIC's own inputs (LVT entry @reg) Fixed ones are raised here. Return:
- * enum vtx_apic_mode if the caller has to act (NMI, SMI, INIT, ExtINT), or -1 when it was raised, masked or dropped.
+ * vtx_lapic_local() - an event at one of the APIC's own inputs
+ * @reg: the LVT entry: LINT0, LINT1, thermal or performance counter. Any CPU for LINT0 and LINT1.
+ * Return: enum vtx_apic_mode if the caller has to act: FIXED (became pending: make the vCPU look), NMI, SMI, INIT,
+ * ExtINT; or -1 when it is masked, dropped or was pending already.
  */
 int vtx_lapic_local(struct vtx_lapic *apic, unsigned int reg);
 

@@ -95,7 +95,10 @@ static void held_by_kvm_intel(void)
 	close(vtx);
 }
 
-/* The other way round: vtx holds VT-x. What kvm_intel then does is its own affair; vtx's VM must not notice. */
+/*
+ * The other way round: vtx holds VT-x. What kvm_intel then does is its own affair; vtx's VM must not notice. Loading
+ * kvm_intel beside a VM makes Linux warn, since it has one slot for emergency callbacks and vtx's is in it: asked for only.
+ */
 static void held_by_vtx(void)
 {
 	const char *const load[] = { "modprobe", "kvm_intel", NULL }, *const unload[] = { "rmmod", "kvm_intel", NULL };
@@ -103,6 +106,8 @@ static void held_by_vtx(void)
 	struct vcpu *v;
 	int kvm, loaded;
 
+	if (!getenv("VTX_TEST_ALL"))
+		skip("set VTX_TEST_ALL=1: Linux warns about a second emergency callback");
 	need_vtx();
 	v = guest_new(0, answer, 6);
 	loaded = !run_program(load);

@@ -634,7 +634,7 @@ static void local_inputs(void **state)
 	wr(&f, VTX_LAPIC_LINT1, 0x10400);
 	assert_int_equal(vtx_lapic_local(&f.a, VTX_LAPIC_LINT1), -1);
 	wr(&f, VTX_LAPIC_LVT_PERF, 0x55);
-	assert_int_equal(vtx_lapic_local(&f.a, VTX_LAPIC_LVT_PERF), -1);
+	assert_int_equal(vtx_lapic_local(&f.a, VTX_LAPIC_LVT_PERF), VTX_APIC_FIXED);
 	assert_int_equal(vtx_lapic_ack(&f.a), 0x55);
 	assert_int_equal(rd(&f, VTX_LAPIC_LVT_PERF), 0x10055);
 	wr(&f, VTX_LAPIC_LINT0, 0x10700);
