@@ -121,6 +121,15 @@ struct vtx_emu_ops {
 	int (*read_xmm)(struct vtx_emu *e, unsigned int reg, void *buf, unsigned int len);
 	int (*write_xmm)(struct vtx_emu *e, unsigned int reg, const void *buf, unsigned int len, bool zero_upper);
 
+	/*
+	 * MMX register reg (0-7), 8 bytes.  read changes nothing, since the store that follows it may fault or wait.
+	 * write also does what every MMX instruction does to the x87 state: TOP 0, all tags valid; used does that alone,
+	 * after a store.  write and used are called last and must not fail.  emulate/mmx.h has them for an FXSAVE image.
+	 */
+	int (*read_mmx)(struct vtx_emu *e, unsigned int reg, u64 *val);
+	int (*write_mmx)(struct vtx_emu *e, unsigned int reg, u64 val);
+	void (*used_mmx)(struct vtx_emu *e);
+
 	/* Ports: size 1, 2 or 4 bytes, count units in buf (1 at present). */
 	int (*pio_in)(struct vtx_emu *e, u16 port, unsigned int size, void *buf, unsigned int count);
 	int (*pio_out)(struct vtx_emu *e, u16 port, unsigned int size, const void *buf, unsigned int count);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * SSE and AVX moves between memory and vector registers (and MOVD, MOVQ with general registers).  Register-to-register
- * forms touch no memory and are not emulated.
+ * SSE, AVX and MMX moves between memory and vector registers (and MOVD, MOVQ with general registers).
+ * Register-to-register forms touch no memory and are not emulated.
+ *
+ * A pending x87 exception (#MF before an MMX instruction) is not looked for: the processor reports it, like #UD and
+ * #NM, before it makes the memory access that brings an instruction here.
  */
 #include "compat/pure.h"
 #include "emulate/exec.h"
@@ -22,6 +25,7 @@ enum simd_kind {
 
 #define ANY_L   1 /* VEX.L is ignored or selects 256 bits; without it VEX.L must be 0 */
 #define PS_PD   2 /* the row is for pp and pp + 1 */
+#define MMX     4 /* the register is an MMX register; no VEX form */
 
 static const struct simd_row {
 	u8 map, opcode, pp, kind, bytes, flags;
@@ -41,14 +45,19 @@ static const struct simd_row {
 	{ VTX_MAP_0F, 0x28, 0, LOAD_A, 0, ANY_L | PS_PD, 0, 0 },  /* MOVAPS, MOVAPD */
 	{ VTX_MAP_0F, 0x29, 0, STORE_A, 0, ANY_L | PS_PD, 0, 0 },
 	{ VTX_MAP_0F, 0x2b, 0, STORE_A, 0, ANY_L | PS_PD, 0, 0 }, /* MOVNTPS, MOVNTPD */
-	{ VTX_MAP_0F, 0x6e, 1, LOAD_R, 0, 0, 0, 0 },              /* MOVD, MOVQ */
+	{ VTX_MAP_0F, 0x6e, 0, LOAD_R, 0, MMX, 0, 0 },            /* MOVD, MOVQ */
+	{ VTX_MAP_0F, 0x6e, 1, LOAD_R, 0, 0, 0, 0 },
+	{ VTX_MAP_0F, 0x6f, 0, LOAD_N, 8, MMX, 0, 0 },            /* MOVQ */
 	{ VTX_MAP_0F, 0x6f, 1, LOAD_A, 0, ANY_L, 0, 0 },          /* MOVDQA */
 	{ VTX_MAP_0F, 0x6f, 2, LOAD, 0, ANY_L, 0, 0 },            /* MOVDQU */
+	{ VTX_MAP_0F, 0x7e, 0, STORE_R, 0, MMX, 0, 0 },
 	{ VTX_MAP_0F, 0x7e, 1, STORE_R, 0, 0, 0, 0 },
 	{ VTX_MAP_0F, 0x7e, 2, LOAD_N, 8, 0, 0, 0 },              /* MOVQ */
+	{ VTX_MAP_0F, 0x7f, 0, STORE_N, 8, MMX, 0, 0 },
 	{ VTX_MAP_0F, 0x7f, 1, STORE_A, 0, ANY_L, 0, 0 },
 	{ VTX_MAP_0F, 0x7f, 2, STORE, 0, ANY_L, 0, 0 },
 	{ VTX_MAP_0F, 0xd6, 1, STORE_N, 8, 0, 0, 0 },
+	{ VTX_MAP_0F, 0xe7, 0, STORE_N, 8, MMX, 0, 0 },           /* MOVNTQ */
 	{ VTX_MAP_0F, 0xe7, 1, STORE_A, 0, ANY_L, 0, 0 },         /* MOVNTDQ */
 	{ VTX_MAP_0F, 0xf0, 3, LOAD, 0, ANY_L, VTX_EMU_CPU_SSE3, 0 },                     /* LDDQU */
 	{ VTX_MAP_0F38, 0x2a, 1, LOAD_A, 0, ANY_L, VTX_EMU_CPU_SSE41, VTX_EMU_CPU_AVX2 }, /* MOVNTDQA */
@@ -61,6 +70,8 @@ static const struct simd_row *find_row(const struct vtx_emu_insn *in)
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct simd_row *r = &rows[i];
 
+		if (in->vex && (r->flags & MMX))
+			continue;
 		if (r->map == in->map && r->opcode == in->opcode &&
 		    (r->pp == in->pp || ((r->flags & PS_PD) && in->pp == 1)))
 			return r;
@@ -68,7 +79,10 @@ static const struct simd_row *find_row(const struct vtx_emu_insn *in)
 	return NULL;
 }
 
-/* SDM vol. 2, 2.4 to 2.6: the exception classes of SSE and AVX instructions, as far as they do not look at memory */
+/*
+ * SDM vol. 2, 2.4 to 2.6, and for MMX vol. 3, 23.25.3: the exception classes, as far as they do not look at memory.
+ * CR4.OSFXSR says nothing about MMX registers.
+ */
 static int check_state(struct vtx_emu *e, const struct simd_row *r)
 {
 	const struct vtx_emu_insn *in = &e->insn;
@@ -81,7 +95,7 @@ static int check_state(struct vtx_emu *e, const struct simd_row *r)
 		ud = ud || (in->vex_l && !(r->flags & ANY_L));
 		ud = ud || (in->vex_v && r->kind != LOAD_LOW && r->kind != LOAD_HIGH);
 	} else {
-		ud = (e->cr0 & X86_CR0_EM) || !(e->cr4 & X86_CR4_OSFXSR);
+		ud = (e->cr0 & X86_CR0_EM) || (!(e->cr4 & X86_CR4_OSFXSR) && !(r->flags & MMX));
 	}
 	if (ud || (e->cpu & need) != need)
 		return vtx_emu_fault(e, VTX_EXC_UD);
@@ -148,6 +162,23 @@ static int store(struct vtx_emu *e, const struct simd_row *r, unsigned int width
 	}
 }
 
+/* Always 8 bytes, or 4 for MOVD, zero-extended; never an alignment but #AC's. REX.R is ignored. */
+static int move_mmx(struct vtx_emu *e, const struct simd_row *r)
+{
+	const struct vtx_emu_insn *in = &e->insn;
+	unsigned int reg = in->reg & 7, size = r->bytes ? r->bytes : in->rex & 8 ? 8 : 4;
+	u64 val;
+
+	if (r->kind == LOAD_N || r->kind == LOAD_R) {
+		TRY(vtx_emu_rm_read(e, size, &val));
+		return e->ops->write_mmx(e, reg, val);
+	}
+	TRY(e->ops->read_mmx(e, reg, &val));
+	TRY(vtx_emu_rm_write(e, size, val & vtx_mask(size)));
+	e->ops->used_mmx(e);
+	return VTX_EMU_DONE;
+}
+
 int vtx_exec_simd(struct vtx_emu *e)
 {
 	const struct vtx_emu_insn *in = &e->insn;
@@ -156,6 +187,8 @@ int vtx_exec_simd(struct vtx_emu *e)
 	if (!r || (in->mod == 3 && r->kind != LOAD_R && r->kind != STORE_R))
 		return VTX_EMU_UNHANDLED;
 	TRY(check_state(e, r));
+	if (r->flags & MMX)
+		return move_mmx(e, r);
 	switch (r->kind) {
 	case STORE:
 	case STORE_A:

@@ -158,7 +158,7 @@ void vtx_ept_flush(struct vtx_vm *vm)
 	/* Both barriers are in the locked increment; see the top of this file for what they order. */
 	smp_mb__before_atomic();
 	atomic64_inc(&vm->ept.gen);
-	smp_mb__after_atomic();
+	smp_mb__after_atomic(); /* likewise */
 	preempt_disable();
 	kick_and_wait(vm);
 	preempt_enable();

@@ -78,7 +78,7 @@ static int make_host_facts(void)
 	host_facts.entries = NULL;
 	host_facts.nent = 0;
 	kvfree(entries);
-	smp_store_release(&host_facts_ready, true);
+	smp_store_release(&host_facts_ready, true); /* pairs with vtx_cpuid_host() */
 	ret = 0;
 out:
 	mutex_unlock(&host_facts_lock);
@@ -91,6 +91,7 @@ out:
  */
 const struct vtx_cpuid *vtx_cpuid_host(void)
 {
+	/* Pairs with the release in make_host_facts(). */
 	if (!smp_load_acquire(&host_facts_ready) && make_host_facts())
 		return NULL;
 	return &host_facts;

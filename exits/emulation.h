@@ -53,8 +53,17 @@ int vtx_emulation_translate(struct vtx_emulation *em, u64 gva, unsigned int acce
 extern const struct vtx_emu_ops vtx_emulation_ops;
 /* Tells user space about frag[done]. Return VTX_EXIT_USER. */
 int vtx_mmio_ask_user(struct vtx_vcpu *vcpu);
+/* Is there a device in the kernel for the fragment? Then it has answered. */
+bool vtx_mmio_kernel_device(struct vtx_vcpu *vcpu, struct vtx_mmio_fragment *f);
 /* Takes its answer. */
 void vtx_mmio_take_answer(struct vtx_vcpu *vcpu);
+
+/*
+ * mmio_fast.c: the plain moves. Return: enum vtx_exit_result; VTX_EXIT_SLOW when the instruction is none, nothing changed. Then the
+ * end of a load that user space has answered (VTX_IO_MMIO_LOAD).
+ */
+int vtx_mmio_fast(struct vtx_vcpu *vcpu, const struct vtx_fault_hint *hint);
+int vtx_mmio_fast_answered(struct vtx_vcpu *vcpu);
 
 /* io.c, io_string.c */
 int vtx_io_string(struct vtx_vcpu *vcpu, u64 qualification);

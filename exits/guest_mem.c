@@ -89,6 +89,41 @@ int vtx_gva_to_gpa(struct vtx_vcpu *vcpu, const struct vtx_walk_cpu *cpu, u64 gv
 	return 1;
 }
 
+#define PTE_NEEDED (BIT_ULL(0) | BIT_ULL(5))	/* present, accessed */
+#define PTE_US	   BIT_ULL(2)
+#define PTE_PS	   BIT_ULL(7)
+#define PTE_XD	   BIT_ULL(63)
+
+bool vtx_fetch_gpa(struct vtx_vcpu *vcpu, u64 gva, u64 *gpa)
+{
+	u64 width = GENMASK_ULL((vcpu->cpuid.maxphyaddr ?: 36) - 1, 0), refused = PTE_XD | (GENMASK_ULL(51, 0) & ~width);
+	u64 cr4 = vtx_cr4(vcpu), table = vtx_cr3(vcpu) & width & PAGE_MASK, all = ~0ULL, pte, offset;
+	unsigned int shift = 39;
+
+	if (!vtx_in_long_mode(vcpu) || (cr4 & X86_CR4_LA57))
+		return false;
+	for (;; shift -= 9) {
+		if (vtx_gpa_read(vcpu->vm, table + (gva >> shift & 511) * 8, &pte, 8))
+			return false;
+		if ((pte & PTE_NEEDED) != PTE_NEEDED || (pte & refused))
+			return false;
+		all &= pte;
+		if (shift == 12)
+			break;
+		if (pte & PTE_PS) {
+			if (shift != 21 || (pte & GENMASK_ULL(20, 13)))
+				return false;
+			break;
+		}
+		table = pte & width & PAGE_MASK;
+	}
+	if (vtx_cpl(vcpu) == 3 ? !(all & PTE_US) : (all & PTE_US) && (cr4 & X86_CR4_SMEP))
+		return false;
+	offset = GENMASK_ULL(shift - 1, 0);
+	*gpa = (pte & width & ~offset) | (gva & offset);
+	return true;
+}
+
 /* Both pages of an access that may cross one page boundary. *first: bytes in the first page. */
 static int translate_both(struct vtx_vcpu *vcpu, const struct vtx_walk_cpu *cpu, u64 gva, unsigned int len,
 			  unsigned int access, u64 gpa[2], unsigned int *first, struct vtx_emu_exception *exc)

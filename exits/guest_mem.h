@@ -27,6 +27,12 @@ void vtx_walk_cpu_fill(struct vtx_vcpu *vcpu, struct vtx_walk_cpu *cpu);
 int vtx_gva_to_gpa(struct vtx_vcpu *vcpu, const struct vtx_walk_cpu *cpu, u64 gva, unsigned int access, u64 *gpa,
 		   struct vtx_emu_exception *exc);
 
+/*
+ * vtx_fetch_gpa() - the usual case of an instruction fetch: 4-level paging, entries present, accessed, without any bit that needs
+ * a thought.  False: ask vtx_gva_to_gpa(), which knows the others and the faults.
+ */
+bool vtx_fetch_gpa(struct vtx_vcpu *vcpu, u64 gva, u64 *gpa);
+
 /**
  * vtx_gva_read(), vtx_gva_write() - memory access at a linear address; RAM only
  * @len: at most 4096 bytes; may cross into the next page. All of it is translated before any of it is accessed.

@@ -136,6 +136,8 @@ int vtx_complete_io(struct vtx_vcpu *vcpu)
 		return complete_port(vcpu);
 	case VTX_IO_PORT_STRING:
 		return vtx_io_string_complete(vcpu);
+	case VTX_IO_MMIO_LOAD:
+		return vtx_mmio_fast_answered(vcpu);
 	default:
 		return vtx_emulation_answered(vcpu, kind == VTX_IO_MMIO_POSTED);
 	}

@@ -12,6 +12,7 @@
 #define VTX_EXITS_IO_PENDING_H
 
 #include "compat/pure.h"
+#include "exits/mov_decode.h"
 
 #define VTX_MMIO_FRAGMENTS 24	/* the widest: REP MOVS of 32 bytes or CMPXCHG16B across pages, in 8-byte pieces */
 
@@ -29,6 +30,7 @@ enum vtx_io_kind {
 	VTX_IO_PORT_STRING,	/* INS, OUTS: a batch of elements in one guest page */
 	VTX_IO_MMIO,		/* frag[done] of an emulated instruction, memory or port; then it starts over */
 	VTX_IO_MMIO_POSTED,	/* frag[done], a write of an instruction that is done */
+	VTX_IO_MMIO_LOAD,	/* frag[0], for the load described by mov */
 };
 
 struct vtx_io_pending {
@@ -49,6 +51,7 @@ struct vtx_io_pending {
 	u8 noted;		/* fragments known; the unanswered ones are writes, but for the last perhaps */
 	u8 pos;			/* next fragment of the run in progress */
 	bool final;		/* the instruction or iteration that noted them is done */
+	struct vtx_mov mov;
 	struct vtx_mmio_fragment frag[VTX_MMIO_FRAGMENTS];
 };
 

@@ -71,7 +71,8 @@ int vtx_exit_ept_violation(struct vtx_vcpu *vcpu)
 		hint.gva = vtx_vmreadl(GUEST_LINEAR_ADDRESS);
 		hint.gpa = gpa;
 	}
-	return vtx_emulate_fault(vcpu, &hint);
+	ret = vtx_mmio_fast(vcpu, &hint);
+	return ret == VTX_EXIT_SLOW ? vtx_emulate_fault(vcpu, &hint) : ret;
 }
 
 /* vtx writes no entry that the processor calls misconfigured: memory under the EPT has been damaged, or the code is wrong. */

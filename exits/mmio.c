@@ -30,7 +30,7 @@ static bool is_apic_page(struct vtx_vcpu *vcpu, u64 gpa)
 	       gpa >> PAGE_SHIFT == vcpu->apic_base >> PAGE_SHIFT;
 }
 
-static bool kernel_device(struct vtx_vcpu *vcpu, struct vtx_mmio_fragment *f)
+bool vtx_mmio_kernel_device(struct vtx_vcpu *vcpu, struct vtx_mmio_fragment *f)
 {
 	int bus = f->port ? VTX_BUS_PIO : VTX_BUS_MMIO;
 
@@ -53,7 +53,7 @@ static int access_fragment(struct vtx_vcpu *vcpu, u64 gpa, void *data, unsigned 
 	case VTX_LOG_WAIT:
 		return VTX_EMU_IO;
 	case VTX_LOG_NEW:
-		if (!kernel_device(vcpu, &io->frag[io->pos]))
+		if (!vtx_mmio_kernel_device(vcpu, &io->frag[io->pos]))
 			return vtx_log_defer(io) ? VTX_EMU_DONE : VTX_EMU_IO;
 		vtx_log_answered_now(io, data);
 		return VTX_EMU_DONE;
@@ -145,12 +145,14 @@ static int op_fetch(struct vtx_emu *e, u64 gva, void *buf, unsigned int len, uns
 	int ret;
 	u64 gpa;
 
-	ret = vtx_gva_to_gpa(em->vcpu, &em->walk, gva, VTX_WALK_EXEC, &gpa, &e->exc);
-	if (ret == 1)
-		return VTX_EMU_FAULT;
-	e->error = ret;
-	if (ret)
-		return VTX_EMU_ERROR;
+	if (!vtx_fetch_gpa(em->vcpu, gva, &gpa)) {
+		ret = vtx_gva_to_gpa(em->vcpu, &em->walk, gva, VTX_WALK_EXEC, &gpa, &e->exc);
+		if (ret == 1)
+			return VTX_EMU_FAULT;
+		e->error = ret;
+		if (ret)
+			return VTX_EMU_ERROR;
+	}
 	*got = len;
 	return vtx_gpa_read(em->vcpu->vm, gpa, buf, len) ? VTX_EMU_UNHANDLED : VTX_EMU_DONE;
 }
@@ -274,6 +276,29 @@ static int op_write_xmm(struct vtx_emu *e, unsigned int reg, const void *buf, un
 	return VTX_EMU_DONE;
 }
 
+static int op_read_mmx(struct vtx_emu *e, unsigned int reg, u64 *val)
+{
+	struct vtx_emulation *em = e->opaque;
+
+	*val = vtx_fpu_read_mmx(em->vcpu, reg);
+	return VTX_EMU_DONE;
+}
+
+static int op_write_mmx(struct vtx_emu *e, unsigned int reg, u64 val)
+{
+	struct vtx_emulation *em = e->opaque;
+
+	vtx_fpu_write_mmx(em->vcpu, reg, val);
+	return VTX_EMU_DONE;
+}
+
+static void op_used_mmx(struct vtx_emu *e)
+{
+	struct vtx_emulation *em = e->opaque;
+
+	vtx_fpu_used_mmx(em->vcpu);
+}
+
 static int op_pio_in(struct vtx_emu *e, u16 port, unsigned int size, void *buf, unsigned int count)
 {
 	struct vtx_emulation *em = e->opaque;
@@ -315,6 +340,9 @@ const struct vtx_emu_ops vtx_emulation_ops = {
 	.probe = op_probe,
 	.read_xmm = op_read_xmm,
 	.write_xmm = op_write_xmm,
+	.read_mmx = op_read_mmx,
+	.write_mmx = op_write_mmx,
+	.used_mmx = op_used_mmx,
 	.pio_in = op_pio_in,
 	.pio_out = op_pio_out,
 	.pio_allowed = op_pio_allowed,

@@ -177,21 +177,25 @@ static void unlink(struct irqfd *irqfd)
 	}
 }
 
-/* The claimer's second step, without locks. Sleeps. */
-static void finish(struct irqfd *irqfd)
+/* The claimer's second step, without locks. After this no wake-up runs, and none will. */
+static void detach(struct irqfd *irqfd)
 {
 	struct vtx_vm *vm = irqfd->vm;
 	u64 count;
 
-	/* After this no wake-up runs, and none will. */
 	eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait, &count);
-	if (irqfd->resample) {
-		mutex_lock(&vm->irq_lock);
-		lower_if_last(vm, irqfd->gsi);
-		mutex_unlock(&vm->irq_lock);
-		synchronize_rcu(); /* for vtx_irqfd_ended() */
+	if (!irqfd->resample)
+		return;
+	mutex_lock(&vm->irq_lock);
+	lower_if_last(vm, irqfd->gsi);
+	mutex_unlock(&vm->irq_lock);
+}
+
+/* The claimer's last step; with a resampling irqfd an RCU grace period lies between, for vtx_irqfd_ended(). */
+static void dispose(struct irqfd *irqfd)
+{
+	if (irqfd->resample)
 		eventfd_ctx_put(irqfd->resample);
-	}
 	eventfd_ctx_put(irqfd->eventfd);
 	kfree(irqfd);
 }
@@ -203,13 +207,17 @@ static void hangup(struct work_struct *work)
 	mutex_lock(&irqfd->vm->irq_lock);
 	unlink(irqfd);
 	mutex_unlock(&irqfd->vm->irq_lock);
-	finish(irqfd);
+	detach(irqfd);
+	if (irqfd->resample)
+		synchronize_rcu_expedited();
+	dispose(irqfd);
 }
 
 /* Ends those that match @eventfd and @gsi, or all when @eventfd is NULL, and waits for those that a hang-up ends. */
 static void end_matching(struct vtx_vm *vm, struct eventfd_ctx *eventfd, u32 gsi)
 {
 	struct irqfd *irqfd, *next;
+	bool resample = false;
 	LIST_HEAD(mine);
 
 	mutex_lock(&vm->irq_lock);
@@ -220,10 +228,15 @@ static void end_matching(struct vtx_vm *vm, struct eventfd_ctx *eventfd, u32 gsi
 			continue;
 		unlink(irqfd);
 		list_add(&irqfd->node, &mine);
+		resample |= irqfd->resample != NULL;
 	}
 	mutex_unlock(&vm->irq_lock);
+	list_for_each_entry(irqfd, &mine, node)
+		detach(irqfd);
+	if (resample)
+		synchronize_rcu_expedited();
 	list_for_each_entry_safe(irqfd, next, &mine, node)
-		finish(irqfd);
+		dispose(irqfd);
 	flush_workqueue(queue);
 }
 

@@ -417,7 +417,7 @@ static int create(struct vtx_vm *vm, enum vtx_irqchip_mode mode, u32 split_pins)
 		ret = vtx_bus_add_devices(vm, devices, ARRAY_SIZE(devices));
 	if (ret)
 		goto routing;
-	smp_store_release(&vm->irqchip_mode, mode);
+	smp_store_release(&vm->irqchip_mode, mode); /* pairs with vtx_has_lapic() */
 	return 0;
 
 routing:

@@ -55,7 +55,7 @@ static void send_ticks(struct vtx_pit_kernel *p, u64 ticks)
 
 void vtx_pit_ended(struct vtx_vm *vm)
 {
-	struct vtx_pit_kernel *p = smp_load_acquire(&vm->irqchip->pit);
+	struct vtx_pit_kernel *p = smp_load_acquire(&vm->irqchip->pit); /* pairs with vtx_pit_create() */
 	unsigned long flags;
 	bool send;
 
@@ -116,7 +116,7 @@ static enum hrtimer_restart timer_fn(struct hrtimer *timer)
 
 static void port_write(struct vtx_vm *vm, u64 addr, unsigned int len, const u8 *data)
 {
-	struct vtx_pit_kernel *p = smp_load_acquire(&vm->irqchip->pit);
+	struct vtx_pit_kernel *p = smp_load_acquire(&vm->irqchip->pit); /* pairs with vtx_pit_create() */
 	bool restarts = false;
 	unsigned long flags;
 	unsigned int i;
@@ -138,7 +138,7 @@ static void port_write(struct vtx_vm *vm, u64 addr, unsigned int len, const u8 *
 
 static void port_read(struct vtx_vm *vm, u64 addr, unsigned int len, u8 *data)
 {
-	struct vtx_pit_kernel *p = smp_load_acquire(&vm->irqchip->pit);
+	struct vtx_pit_kernel *p = smp_load_acquire(&vm->irqchip->pit); /* pairs with vtx_pit_create() */
 	unsigned long flags;
 	unsigned int i;
 
@@ -152,7 +152,7 @@ static void port_read(struct vtx_vm *vm, u64 addr, unsigned int len, u8 *data)
 
 static void speaker_write(struct vtx_vm *vm, u64 addr, unsigned int len, const u8 *data)
 {
-	struct vtx_pit_kernel *p = smp_load_acquire(&vm->irqchip->pit);
+	struct vtx_pit_kernel *p = smp_load_acquire(&vm->irqchip->pit); /* pairs with vtx_pit_create() */
 	unsigned long flags;
 
 	if (!p)
@@ -164,7 +164,7 @@ static void speaker_write(struct vtx_vm *vm, u64 addr, unsigned int len, const u
 
 static void speaker_read(struct vtx_vm *vm, u64 addr, unsigned int len, u8 *data)
 {
-	struct vtx_pit_kernel *p = smp_load_acquire(&vm->irqchip->pit);
+	struct vtx_pit_kernel *p = smp_load_acquire(&vm->irqchip->pit); /* pairs with vtx_pit_create() */
 	unsigned long flags;
 
 	if (!p)
@@ -206,7 +206,7 @@ int vtx_pit_create(struct vtx_vm *vm, const struct kvm_pit_config *config)
 	if (ret)
 		kfree(p);
 	else
-		smp_store_release(&vm->irqchip->pit, p);
+		smp_store_release(&vm->irqchip->pit, p); /* pairs with vtx_pit_ended() and the port handlers */
 	return ret;
 }
 

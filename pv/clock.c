@@ -236,10 +236,10 @@ void vtx_pv_clock_update(struct vtx_vcpu *vcpu)
 	info.version = pv->version;
 	if (vtx_gpa_write(vm, gpa, &info.version, sizeof(info.version)))
 		return;
-	smp_wmb();
+	smp_wmb(); /* the odd version before the contents */
 	if (vtx_gpa_write(vm, gpa, &info, sizeof(info)))
 		return;
-	smp_wmb();
+	smp_wmb(); /* the contents before the even version */
 	info.version = ++pv->version;
 	if (!vtx_gpa_write(vm, gpa, &info.version, sizeof(info.version)))
 		pv->stopped = false;
@@ -302,7 +302,7 @@ int vtx_pv_clock_set_wall_clock(struct vtx_vcpu *vcpu, u64 data)
 	version |= 1;
 	if (vtx_gpa_write(vm, data, &version, sizeof(version)))
 		return 0;
-	smp_wmb();
+	smp_wmb(); /* the odd version before the contents */
 
 	/* The guest adds its system time to this. */
 	start = ktime_get_real_ns() - vtx_clock_ns(vm);
@@ -311,7 +311,7 @@ int vtx_pv_clock_set_wall_clock(struct vtx_vcpu *vcpu, u64 data)
 	wall.nsec = nsec;
 	if (vtx_gpa_write(vm, data, &wall, sizeof(wall)))
 		return 0;
-	smp_wmb();
+	smp_wmb(); /* the contents before the even version */
 	version++;
 	vtx_gpa_write(vm, data, &version, sizeof(version));
 	return 0;

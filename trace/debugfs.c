@@ -100,6 +100,7 @@ static int failure_show(struct seq_file *file, void *unused)
 	struct vtx_vm *vm = file->private;
 	const struct vtx_failure *failure = &vm->failure;
 
+	/* Pairs with the release in trace/failure.c. */
 	if (!smp_load_acquire(&failure->complete))
 		return 0;
 	if (failure->vcpu_id != ~0U)

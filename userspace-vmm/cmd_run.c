@@ -95,6 +95,8 @@ static int vtx_run_machine(struct vtx_machine *m, bool escapes, struct vtx_error
 		vtx_say("%s", m->report);
 	if (m->status == VTX_STATUS_SHUTDOWN)
 		vtx_verbose("%s", m->why);
+	else if (sig)
+		vtx_say("ended by signal %d (%s)", sig, strsignal(sig));
 	else
 		vtx_say("%s (exit status %d)", m->why, m->status);
 	if (!stopped) {

@@ -38,7 +38,10 @@
 #define MSR_RI 0x40
 #define MSR_DCD 0x80
 
-/* A guest that reads LSR so often in a row without sending waits for input; one that waits to send finds it empty. */
+/*
+ * A guest that reads LSR so often in a row, and nothing else, waits for input: one that waits to send finds room at
+ * once.  Any other access begins the count anew, or the reads of a driver's start would add up.
+ */
 #define VTX_UART_POLLS 64
 
 static unsigned int vtx_uart_depth(const struct vtx_uart *u)
@@ -46,9 +49,15 @@ static unsigned int vtx_uart_depth(const struct vtx_uart *u)
 	return u->fcr & FCR_ENABLE ? VTX_UART_FIFO : 1;
 }
 
+/* Probing drivers switch on all interrupts for a moment, with the line gated off: they do not listen yet. */
+static bool vtx_uart_wants_interrupts(const struct vtx_uart *u)
+{
+	return (u->ier & IER_RECEIVE) && (u->mcr & MCR_OUT2) && !(u->mcr & MCR_LOOP);
+}
+
 static bool vtx_uart_listens(const struct vtx_uart *u)
 {
-	return (u->ier & IER_RECEIVE) || u->idle_polls >= VTX_UART_POLLS;
+	return vtx_uart_wants_interrupts(u) || (u->idle_polls >= VTX_UART_POLLS && !(u->mcr & MCR_LOOP));
 }
 
 /* The interrupt identification without the FIFO bits; highest priority first. */
@@ -91,7 +100,6 @@ static uint8_t vtx_uart_pop(struct vtx_uart *u)
 	byte = u->fifo[u->head];
 	u->head = (u->head + 1) % VTX_UART_FIFO;
 	u->count--;
-	u->idle_polls = 0;
 	if (!u->count && u->ready)
 		u->ready(u->console);
 	return byte;
@@ -140,6 +148,8 @@ static uint32_t vtx_uart_read(void *device, uint16_t port, unsigned int size)
 
 	(void)size;
 	pthread_mutex_lock(&u->lock);
+	if (port - u->base != REG_LSR)
+		u->idle_polls = 0;
 	switch (port - u->base) {
 	case REG_DATA:
 		value = dlab ? u->dll : vtx_uart_pop(u);
@@ -173,7 +183,6 @@ static uint32_t vtx_uart_read(void *device, uint16_t port, unsigned int size)
 
 static void vtx_uart_send(struct vtx_uart *u, uint8_t byte)
 {
-	u->idle_polls = 0;
 	if (u->mcr & MCR_LOOP)
 		vtx_uart_push(u, byte); /* a full receiver loses it, as the hardware's would */
 	else if (u->transmit)
@@ -189,8 +198,6 @@ static void vtx_uart_write_ier(struct vtx_uart *u, uint8_t value)
 	/* Enabling the transmit interrupt while the transmitter is empty raises it. */
 	if (!(before & IER_TRANSMIT) && (u->ier & IER_TRANSMIT))
 		u->thre_pending = true;
-	if (!(before & IER_RECEIVE) && (u->ier & IER_RECEIVE) && u->ready)
-		u->ready(u->console);
 }
 
 static void vtx_uart_write_fcr(struct vtx_uart *u, uint8_t value)
@@ -209,10 +216,12 @@ static void vtx_uart_write(void *device, uint16_t port, unsigned int size, uint3
 {
 	struct vtx_uart *u = device;
 	uint8_t value = (uint8_t)wide;
-	bool dlab = u->lcr & LCR_DLAB;
+	bool dlab = u->lcr & LCR_DLAB, wanted;
 
 	(void)size;
 	pthread_mutex_lock(&u->lock);
+	wanted = vtx_uart_wants_interrupts(u);
+	u->idle_polls = 0;
 	switch (port - u->base) {
 	case REG_DATA:
 		if (dlab)
@@ -239,6 +248,8 @@ static void vtx_uart_write(void *device, uint16_t port, unsigned int size, uint3
 		u->scr = value;
 		break;
 	}
+	if (!wanted && vtx_uart_wants_interrupts(u) && u->ready)
+		u->ready(u->console);
 	vtx_uart_update_irq(u);
 	pthread_mutex_unlock(&u->lock);
 }
@@ -266,7 +277,7 @@ unsigned int vtx_uart_room(struct vtx_uart *uart)
 	unsigned int room = 0;
 
 	pthread_mutex_lock(&uart->lock);
-	if (vtx_uart_listens(uart) && !(uart->mcr & MCR_LOOP))
+	if (vtx_uart_listens(uart))
 		room = vtx_uart_depth(uart) - uart->count;
 	pthread_mutex_unlock(&uart->lock);
 	return room;
@@ -277,7 +288,7 @@ bool vtx_uart_receive(struct vtx_uart *uart, uint8_t byte)
 	bool taken;
 
 	pthread_mutex_lock(&uart->lock);
-	taken = vtx_uart_listens(uart) && !(uart->mcr & MCR_LOOP) && vtx_uart_push(uart, byte);
+	taken = vtx_uart_listens(uart) && vtx_uart_push(uart, byte);
 	vtx_uart_update_irq(uart);
 	pthread_mutex_unlock(&uart->lock);
 	return taken;

@@ -15,6 +15,7 @@
 #include <asm/fpu/api.h>
 #include <asm/fpu/types.h>
 #include <asm/fpu/xcr.h>
+#include "emulate/mmx.h"
 #include "vmx/fpu.h"
 #include "vmx/regs.h"
 #include "vmx/vcpu.h"
@@ -281,7 +282,7 @@ int vtx_fpu_set_xsave(struct vtx_vcpu *vcpu, const void *in, u32 size)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ vector registers for the emulator */
+/* ------------------------------------------------------------------ vector and MMX registers for the emulator */
 
 void vtx_fpu_read_vector(struct vtx_vcpu *vcpu, unsigned int reg, void *out, unsigned int len)
 {
@@ -308,4 +309,28 @@ void vtx_fpu_write_vector(struct vtx_vcpu *vcpu, unsigned int reg, const void *i
 		memset(high + 16 * reg, 0, 16);
 	if (zero_upper && (supported & XFEATURE_MASK_ZMM_Hi256))
 		memset((u8 *)area + components[XFEATURE_ZMM_Hi256].offset + 32 * reg, 0, 32);
+}
+
+u64 vtx_fpu_read_mmx(struct vtx_vcpu *vcpu, unsigned int reg)
+{
+	struct xregs_state *area = area_of(vcpu);
+
+	settle(area);
+	return vtx_mmx_read(&area->i387, reg);
+}
+
+void vtx_fpu_write_mmx(struct vtx_vcpu *vcpu, unsigned int reg, u64 val)
+{
+	struct xregs_state *area = area_of(vcpu);
+
+	settle(area);
+	vtx_mmx_write(&area->i387, reg, val);
+}
+
+void vtx_fpu_used_mmx(struct vtx_vcpu *vcpu)
+{
+	struct xregs_state *area = area_of(vcpu);
+
+	settle(area);
+	vtx_mmx_used(&area->i387);
 }

@@ -39,4 +39,9 @@ int vtx_fpu_set_xsave(struct vtx_vcpu *vcpu, const void *in, u32 size);
 void vtx_fpu_read_vector(struct vtx_vcpu *vcpu, unsigned int reg, void *out, unsigned int len);
 void vtx_fpu_write_vector(struct vtx_vcpu *vcpu, unsigned int reg, const void *in, unsigned int len, bool zero_upper);
 
+/* MMX registers for the emulator, @reg 0..7: emulate/mmx.h on the guest's area */
+u64 vtx_fpu_read_mmx(struct vtx_vcpu *vcpu, unsigned int reg);
+void vtx_fpu_write_mmx(struct vtx_vcpu *vcpu, unsigned int reg, u64 val);
+void vtx_fpu_used_mmx(struct vtx_vcpu *vcpu);
+
 #endif /* VTX_VMX_FPU_H */

@@ -2,7 +2,6 @@
 /*
  * Module load and unload: is this a processor vtx can run on, and if not, what is missing.
  */
-#include <linux/cpu.h>
 #include <linux/module.h>
 #include <linux/smp.h>
 #include <asm/msr.h>
@@ -72,25 +71,12 @@ static void check_this_cpu(void *data)
 		atomic_inc(&check->differ);
 }
 
-/*
- * On these processors a guest that executes from a page whose size changes under it can stop the whole machine with a machine check
- * (CVE-2018-12207). 4K pages alone are safe.
- */
-static void avoid_multihit(void)
-{
-	if (!wishes.large_pages || !boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) || cpu_mitigations_off())
-		return;
-	wishes.large_pages = false;
-	pr_info("vtx: this processor has the iTLB multihit erratum: guests get 4K pages only (mitigations=off allows 2M)\n");
-}
-
 static int check_processor(void)
 {
 	struct cpu_check check = { ATOMIC_INIT(0) };
 	struct vtx_msr_values msrs;
 	const char *missing;
 
-	avoid_multihit();
 	read_msrs(&msrs);
 	missing = vtx_caps_decide(&msrs, &wishes, &vtx_caps);
 	if (missing) {

@@ -205,7 +205,7 @@ int vtx_vcpu_run(struct vtx_vcpu *vcpu);
 static inline void vtx_vcpu_request(struct vtx_vcpu *vcpu, unsigned int request)
 {
 	set_bit(request, &vcpu->requests);
-	smp_mb__after_atomic();
+	smp_mb__after_atomic(); /* the request before the look at mode */
 }
 
 static inline bool vtx_vcpu_test_request(struct vtx_vcpu *vcpu, unsigned int request)

@@ -68,12 +68,12 @@ static void destroy(struct vtx_vm *vm)
 	int i;
 
 	vtx_trace_vm_destroyed(vm);
-	/* Timers and irqfds first: they point at vCPUs. */
+	/* Timers, irqfds and the MMU notifier first: they look at vCPUs. */
 	vtx_irqchip_release_fds(vm);
+	vtx_ept_destroy(vm);
 	for (i = 0; i < vm->num_vcpus; i++)
 		vtx_vcpu_destroy(vm->vcpus[i]);
 	vtx_irqchip_destroy(vm);
-	vtx_ept_destroy(vm);
 	preempt_notifier_dec();
 	mmdrop(vm->mm);
 	vtx_vmx_put();

@@ -79,7 +79,7 @@ struct vtx_vm {
 
 /**
  * vtx_vm_create() - a new VM owned by the current process
- * Turns VT-x on on all CPUs when this is the first VM.
+ * Turns on VT-x on all CPUs when this is the first VM.
  * Return: the VM with one reference, or ERR_PTR: -EBUSY (VT-x is held by somebody else, said in dmesg), -ENOMEM,
  * -EIO (VMXON failed on some CPU).
  */
@@ -89,7 +89,7 @@ void vtx_vm_put(struct vtx_vm *vm);
 
 static inline int vtx_vm_num_vcpus(struct vtx_vm *vm)
 {
-	return smp_load_acquire(&vm->num_vcpus);
+	return smp_load_acquire(&vm->num_vcpus); /* pairs with vtx_vcpu_publish() */
 }
 
 /* The vCPUs that exist, in creation order. They live as long as the VM, so no lock is needed. */
@@ -100,12 +100,12 @@ struct vtx_vcpu *vtx_vcpu_by_id(struct vtx_vm *vm, u32 id);
 
 static inline bool vtx_has_lapic(struct vtx_vm *vm)
 {
-	return smp_load_acquire(&vm->irqchip_mode) != VTX_IRQCHIP_NONE;
+	return smp_load_acquire(&vm->irqchip_mode) != VTX_IRQCHIP_NONE; /* pairs with create() in irqchip/kernel.c */
 }
 
 static inline bool vtx_has_full_irqchip(struct vtx_vm *vm)
 {
-	return smp_load_acquire(&vm->irqchip_mode) == VTX_IRQCHIP_KERNEL;
+	return smp_load_acquire(&vm->irqchip_mode) == VTX_IRQCHIP_KERNEL; /* pairs with create() in irqchip/kernel.c */
 }
 
 /* Asks every vCPU: @request as in vmx/vcpu.h. Does not wait. Any context. */

@@ -107,6 +107,7 @@ void vtx_vmcs_load(struct vtx_vmcs *vmcs)
 	struct vtx_vmcs *previous;
 	unsigned long flags;
 
+	/* Pairs with the release in clear_here(). */
 	if (smp_load_acquire(&vmcs->cpu) != cpu)
 		vtx_vmcs_clear(vmcs);
 

@@ -7,6 +7,7 @@
 #define VTX_SELFTESTS_EMU_BACKEND_H
 
 #include "emulate/exec.h"
+#include "emulate/mmx.h"
 
 #define MEM_BASE 0x10000
 #define MEM_SIZE 0x4000
@@ -27,6 +28,7 @@ struct guest {
 	struct vtx_emu e;
 	u8 mem[MEM_SIZE];
 	u64 ymm[16][4];
+	u8 fx[512];               /* FXSAVE image, for MMX */
 	struct op_record ops[MAX_OPS];
 	unsigned int nr_ops;      /* calls since the last guest_step() began */
 	unsigned int fail_op;     /* this call (from 1) returns fail_result; 0: none */
@@ -136,6 +138,23 @@ static int guest_write_xmm(struct vtx_emu *e, unsigned int reg, const void *buf,
 	return VTX_EMU_DONE;
 }
 
+static int guest_read_mmx(struct vtx_emu *e, unsigned int reg, u64 *val)
+{
+	*val = vtx_mmx_read(guest_of(e)->fx, reg);
+	return VTX_EMU_DONE;
+}
+
+static int guest_write_mmx(struct vtx_emu *e, unsigned int reg, u64 val)
+{
+	vtx_mmx_write(guest_of(e)->fx, reg, val);
+	return VTX_EMU_DONE;
+}
+
+static void guest_used_mmx(struct vtx_emu *e)
+{
+	vtx_mmx_used(guest_of(e)->fx);
+}
+
 static int guest_pio_in(struct vtx_emu *e, u16 port, unsigned int size, void *buf, unsigned int count)
 {
 	TRY(guest_op(e, DID_IN, port, size));
@@ -164,7 +183,8 @@ static void guest_commit(struct vtx_emu *e)
 static const struct vtx_emu_ops guest_ops = {
 	.fetch = guest_fetch, .read = guest_read, .write = guest_write, .cmpxchg = guest_cmpxchg, .probe = guest_probe,
 	.read_xmm = guest_read_xmm, .write_xmm = guest_write_xmm, .pio_in = guest_pio_in, .pio_out = guest_pio_out,
-	.pio_allowed = guest_pio_allowed, .commit = guest_commit,
+	.pio_allowed = guest_pio_allowed, .read_mmx = guest_read_mmx, .write_mmx = guest_write_mmx,
+	.used_mmx = guest_used_mmx, .commit = guest_commit,
 };
 
 /*

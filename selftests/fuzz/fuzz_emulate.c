@@ -29,7 +29,7 @@ struct machine {
 	const u8 *answers; /* rest of the input, read in a circle */
 	size_t len, pos;
 	struct input in;
-	unsigned int ops, commits;
+	unsigned int ops, commits, mmx_uses;
 	u64 trace;         /* hash over all op calls */
 };
 
@@ -142,6 +142,28 @@ static int fuzz_write_xmm(struct vtx_emu *e, unsigned int reg, const void *buf, 
 	return VTX_EMU_DONE;
 }
 
+static int fuzz_read_mmx(struct vtx_emu *e, unsigned int reg, u64 *val)
+{
+	MUST(reg < 8);
+	fill(e->opaque, val, sizeof(*val));
+	return VTX_EMU_DONE;
+}
+
+static int fuzz_write_mmx(struct vtx_emu *e, unsigned int reg, u64 val)
+{
+	struct machine *m = e->opaque;
+
+	MUST(reg < 8);
+	m->mmx_uses++;
+	m->trace = (m->trace * 31 + reg) * 31 + val;
+	return VTX_EMU_DONE;
+}
+
+static void fuzz_used_mmx(struct vtx_emu *e)
+{
+	((struct machine *)e->opaque)->mmx_uses++;
+}
+
 static int fuzz_pio_in(struct vtx_emu *e, u16 port, unsigned int size, void *buf, unsigned int count)
 {
 	MUST(count == 1 && (size == 1 || size == 2 || size == 4));
@@ -169,7 +191,8 @@ static void fuzz_commit(struct vtx_emu *e)
 static const struct vtx_emu_ops ops = {
 	.fetch = fuzz_fetch, .read = fuzz_read, .write = fuzz_write, .cmpxchg = fuzz_cmpxchg, .probe = fuzz_probe,
 	.read_xmm = fuzz_read_xmm, .write_xmm = fuzz_write_xmm, .pio_in = fuzz_pio_in, .pio_out = fuzz_pio_out,
-	.pio_allowed = fuzz_pio_allowed, .commit = fuzz_commit,
+	.pio_allowed = fuzz_pio_allowed, .read_mmx = fuzz_read_mmx, .write_mmx = fuzz_write_mmx,
+	.used_mmx = fuzz_used_mmx, .commit = fuzz_commit,
 };
 
 /* Interesting 64-bit numbers from one byte */
@@ -283,6 +306,7 @@ static void check_step(const struct vtx_emu *before, const struct vtx_emu *e, co
 		MUST(e->exc.vector < 32);
 	if (ret == VTX_EMU_ERROR)
 		MUST(e->error < 0);
+	MUST(m->mmx_uses <= (ret == VTX_EMU_DONE)); /* x87 state changes once, and only with the instruction */
 	MUST(m->commits <= max(e->max_iterations, 1u));
 	MUST(e->insn.len <= 15 && e->insn.fetched <= 15);
 	MUST(before->cr0 == e->cr0 && before->cpl == e->cpl && !memcmp(before->seg, e->seg, sizeof(e->seg)));

@@ -2,7 +2,7 @@
 /*
  * Random instructions for native_oracle.h: every integer and vector instruction the emulator executes, with random
  * prefixes, operands, flags and memory, run on the processor and in the emulator, and the comparison of all that
- * each has left behind: registers, vector registers, flags that the manual defines, memory, and the fault.
+ * each has left behind: registers, vector and x87 registers, flags that the manual defines, memory, and the fault.
  */
 #ifndef VTX_SELFTESTS_NATIVE_CASES_H
 #define VTX_SELFTESTS_NATIVE_CASES_H
@@ -101,6 +101,10 @@ static const struct native_insn native_insns[] = {
 	V(0xf3, 0x7e), V(0x66, 0x7f), V(0xf3, 0x7f), V(0x66, 0xd6), V(0x66, 0xe7), V(0xf2, 0xf0),
 	{ 0x66, 1, 0x6e, 1, -1, 0, N_MODRM | N_SIMD, 0 }, { 0x66, 1, 0x7e, 1, -1, 0, N_MODRM | N_SIMD, 0 },
 	{ 0x66, 2, 0x2a, 1, -1, 0, N_MODRM | N_MEM | N_SIMD, 0 },
+	/* MMX */
+	ROW(1, 0x6e, 1, -1, 0, N_MODRM | N_NO66, 0), ROW(1, 0x7e, 1, -1, 0, N_MODRM | N_NO66, 0),
+	ROW(1, 0x6f, 1, -1, 0, N_MODRM | N_MEM | N_NO66, 0), ROW(1, 0x7f, 1, -1, 0, N_MODRM | N_MEM | N_NO66, 0),
+	ROW(1, 0xe7, 1, -1, 0, N_MODRM | N_MEM | N_NO66, 0),
 };
 
 static u64 native_seed = 0x9e3779b97f4a7c15ULL;
@@ -279,6 +283,36 @@ static void native_fill_memory(void)
 	memcpy(native_alias, pool + native_rnd() % (ARRAY_SIZE(pool) - NATIVE_SIZE / 8), NATIVE_SIZE);
 }
 
+/* Any TOP, tags and register contents; no exception pending or unmasked, and the MXCSR that programs run with */
+static void native_fill_x87(u8 *fx)
+{
+	static const u16 fcw = 0x37f;
+	static const u32 mxcsr = 0x1f80;
+	unsigned int i;
+	u64 r = native_rnd();
+
+	memcpy(fx, &fcw, 2);
+	fx[3] = r & 0x7f; /* condition codes and TOP */
+	fx[4] = r >> 8;
+	memcpy(fx + 24, &mxcsr, 4);
+	for (i = 0; i < 8; i++) {
+		u64 low = native_value(), high = native_rnd();
+
+		memcpy(fx + 32 + 16 * i, &low, 8);
+		memcpy(fx + 40 + 16 * i, &high, 2);
+	}
+}
+
+static bool native_x87_differs(const u8 *a, const u8 *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		if (memcmp(a + 32 + 16 * i, b + 32 + 16 * i, 10))
+			return true;
+	return memcmp(a, b, 5); /* FCW, FSW, abridged tags */
+}
+
 static void native_make(struct native_case *c, const struct native_insn *row)
 {
 	unsigned int i;
@@ -292,6 +326,7 @@ static void native_make(struct native_case *c, const struct native_insn *row)
 		c->in.ymm[i][2] = native_rnd();
 		c->in.ymm[i][3] = native_rnd();
 	}
+	native_fill_x87(c->in.fx);
 	native_fill_memory();
 	c->in.rflags = 0x202 | (native_rnd() & VTX_FLAGS_ARITH);
 	c->in.regs[VTX_EMU_RSP] = native_pointer();
@@ -383,8 +418,8 @@ static int native_emulate(struct vtx_emu *e)
 }
 
 /* Something else than agreement?  Says what. */
-static const char *native_difference(const struct native_case *c, const struct vtx_emu *e, int ret, u64 (*ymm)[4],
-				     const u8 *native_mem)
+static const char *native_difference(const struct native_case *c, const struct vtx_emu *e, int ret,
+				     const struct native_state *mine, const u8 *native_mem)
 {
 	u64 undef = native_undefined(c, e), rip = (u64)native_after;
 	unsigned int i;
@@ -413,8 +448,10 @@ static const char *native_difference(const struct native_case *c, const struct v
 			return "register";
 	if ((e->rflags ^ native_state.rflags) & ~undef & (VTX_FLAGS_ARITH | X86_EFLAGS_DF))
 		return "flags";
-	if (memcmp(ymm, native_state.ymm, sizeof(native_state.ymm)))
+	if (memcmp(mine->ymm, native_state.ymm, sizeof(native_state.ymm)))
 		return "vector register";
+	if (native_x87_differs(mine->fx, native_state.fx))
+		return "x87 state";
 	if (memcmp(native_mem, native_alias, NATIVE_SIZE))
 		return "memory";
 	return NULL;
@@ -427,7 +464,7 @@ static const char *native_one(char *text, size_t size)
 {
 	static u8 before[NATIVE_SIZE], after[NATIVE_SIZE];
 	static struct native_case c;
-	u64 ymm[16][4];
+	static struct native_state mine;
 	struct vtx_emu e;
 	const char *what;
 	unsigned int i, n;
@@ -440,10 +477,10 @@ static const char *native_one(char *text, size_t size)
 	memcpy(after, native_alias, NATIVE_SIZE);
 	memcpy(native_alias, before, NATIVE_SIZE);
 
-	memcpy(ymm, c.in.ymm, sizeof(ymm));
-	native_emu_init(&e, &c.in, ymm);
+	mine = c.in;
+	native_emu_init(&e, &mine);
 	ret = native_emulate(&e);
-	what = native_difference(&c, &e, ret, ymm, after);
+	what = native_difference(&c, &e, ret, &mine, after);
 	if (!what)
 		return NULL;
 	n = snprintf(text, size, "%s:", what);

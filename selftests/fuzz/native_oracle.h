@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The build machine's own processor as oracle: one instruction is run natively in 64-bit mode, on given registers,
- * vector registers, flags and memory, with faults caught; then the emulator runs it on the same.  The memory is three
+ * vector and MMX registers, flags and memory, with faults caught; then the emulator runs it on the same.  The memory is three
  * pages at a fixed low address: two writable, one read-only; around them nothing is mapped.  native_alias is the same
  * memory, all writable.
  */
@@ -18,6 +18,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 #include "emulate/exec.h"
+#include "emulate/mmx.h"
 
 #define NATIVE_MEM  0x10000000ULL
 #define NATIVE_RO   (NATIVE_MEM + 0x2000)
@@ -29,6 +30,7 @@ struct native_state {
 	u64 rflags;
 	u64 host_rsp;
 	u64 ymm[16][4];
+	u8 fx[512] __attribute__((aligned(16))); /* FXSAVE image, for its x87 part */
 };
 
 extern struct native_state native_state;
@@ -43,11 +45,12 @@ void native_enter(void);
 asm(".pushsection .text.native, \"ax\", @progbits\n"
     ".balign 4096\n"
     ".globl native_state\n"
-    "native_state: .skip 18 * 8 + 16 * 32\n"
+    "native_state: .skip 18 * 8 + 16 * 32 + 512\n"
     ".globl native_enter\n"
     "native_enter:\n"
     "	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
     "	mov %rsp, native_state + 17 * 8(%rip)\n"
+    "	fxrstor64 native_state + 18 * 8 + 16 * 32(%rip)\n"
     "	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
     "	vmovdqu native_state + 18 * 8 + 32 * \\n(%rip), %ymm\\n\n"
     "	.endr\n"
@@ -88,6 +91,8 @@ asm(".pushsection .text.native, \"ax\", @progbits\n"
     "	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
     "	vmovdqu %ymm\\n, native_state + 18 * 8 + 32 * \\n(%rip)\n"
     "	.endr\n"
+    "	fxsave64 native_state + 18 * 8 + 16 * 32(%rip)\n"
+    "	fninit\n"
     "	vzeroupper\n"
     "	cld\n"
     "	pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
@@ -223,29 +228,53 @@ static int native_probe(struct vtx_emu *e, u64 gva, unsigned int len, unsigned i
 
 static int native_read_xmm(struct vtx_emu *e, unsigned int reg, void *buf, unsigned int len)
 {
-	u64 (*ymm)[4] = e->opaque;
+	struct native_state *s = e->opaque;
 
-	memcpy(buf, ymm[reg], len);
+	memcpy(buf, s->ymm[reg], len);
 	return VTX_EMU_DONE;
 }
 
 static int native_write_xmm(struct vtx_emu *e, unsigned int reg, const void *buf, unsigned int len, bool zero_upper)
 {
-	u64 (*ymm)[4] = e->opaque;
+	struct native_state *s = e->opaque;
 
 	if (zero_upper)
-		memset(ymm[reg], 0, 32);
-	memcpy(ymm[reg], buf, len);
+		memset(s->ymm[reg], 0, 32);
+	memcpy(s->ymm[reg], buf, len);
 	return VTX_EMU_DONE;
+}
+
+static int native_read_mmx(struct vtx_emu *e, unsigned int reg, u64 *val)
+{
+	struct native_state *s = e->opaque;
+
+	*val = vtx_mmx_read(s->fx, reg);
+	return VTX_EMU_DONE;
+}
+
+static int native_write_mmx(struct vtx_emu *e, unsigned int reg, u64 val)
+{
+	struct native_state *s = e->opaque;
+
+	vtx_mmx_write(s->fx, reg, val);
+	return VTX_EMU_DONE;
+}
+
+static void native_used_mmx(struct vtx_emu *e)
+{
+	struct native_state *s = e->opaque;
+
+	vtx_mmx_used(s->fx);
 }
 
 static const struct vtx_emu_ops native_ops = {
 	.fetch = native_fetch, .read = native_read, .write = native_write, .cmpxchg = native_cmpxchg,
 	.probe = native_probe, .read_xmm = native_read_xmm, .write_xmm = native_write_xmm,
+	.read_mmx = native_read_mmx, .write_mmx = native_write_mmx, .used_mmx = native_used_mmx,
 };
 
-/* The emulator's picture of a Linux process: 64-bit user mode, flat, SSE and AVX on */
-static void native_emu_init(struct vtx_emu *e, const struct native_state *s, u64 (*ymm)[4])
+/* The emulator's picture of a Linux process: 64-bit user mode, flat, SSE and AVX on.  Vector and x87 registers live in s. */
+static void native_emu_init(struct vtx_emu *e, struct native_state *s)
 {
 	memset(e, 0, sizeof(*e));
 	memcpy(e->regs, s->regs, sizeof(e->regs));
@@ -260,7 +289,7 @@ static void native_emu_init(struct vtx_emu *e, const struct native_state *s, u64
 	e->seg[VTX_EMU_CS].ar = 0xa0fb;
 	e->max_iterations = 4;
 	e->ops = &native_ops;
-	e->opaque = ymm;
+	e->opaque = s;
 }
 
 #endif /* VTX_SELFTESTS_NATIVE_ORACLE_H */

@@ -63,16 +63,20 @@ static void guest_echoes(void)
 
 	start(false);
 	usleep(50000); /* input waits already: nobody listens */
+	out(1, 0x0f);  /* a probe of the interrupt enable bits */
+	usleep(50000);
+	out(1, 0);
 	out(2, 0x07);
 	in(0);
 	out(2, 0xc1);
+	out(4, 0x08);
 	out(1, 1);
 	while (i < INPUT_BYTES) {
 		if (!(in(5) & 1))
 			continue;
 		out(0, in(0));
 		i++;
-		if (i % 1000 == 0) { /* as Linux does while its console writes: mask, then clear nothing */
+		if (i % 1000 == 0) { /* as Linux does while its console writes: mask for a moment */
 			out(1, 0);
 			usleep(10);
 			out(1, 1);

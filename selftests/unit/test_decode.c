@@ -60,6 +60,9 @@ static const struct decode_case cases[] = {
 	{ M32, "66 e8 2211", U, 4, OP_NONE },
 	{ M64, "0f 20 04", U, 3, OP_NONE },       /* MOV from CR: mod ignored, no SIB */
 	{ M64, "c7 f8 44332211", U, 6, OP_NONE }, /* XBEGIN */
+	{ M16 | M32 | M64, "0f 6f 00", D, 3, OP_SIMD }, /* MMX */
+	{ M16 | M32 | M64, "0f e7 00", D, 3, OP_SIMD },
+	{ M16 | M32 | M64, "f0 0f 7f 00", F, 6, 0 },
 	/* VEX, EVEX against LES, LDS, BOUND */
 	{ M64, "c5 f8 10 00", D, 4, OP_SIMD },
 	{ M32, "c5 f8 10 00", D, 4, OP_SIMD },

@@ -189,6 +189,7 @@ static const struct {
 	{ 8, "ff 13", 2 }, { 8, "ff 23", 1 }, { 8, "6c", 3 }, { 8, "6e", 2 }, { 8, "e4 10", 1 }, { 8, "e6 10", 1 },
 	{ 8, "0f ab 03", 2 }, { 8, "48 f7 23", 1 }, { 8, "d3 03", 2 }, { 8, "0f 10 03", 1 }, { 8, "0f 11 03", 1 },
 	{ 8, "c5 fc 10 03", 1 }, { 8, "0f 12 03", 1 }, { 8, "0f ae 3b", 1 }, { 8, "d7", 1 },
+	{ 8, "0f 6f 0b", 1 }, { 8, "0f 7f 0b", 1 }, { 8, "0f e7 0b", 1 }, { 8, "0f 6e 0b", 1 }, { 4, "0f 7e 0b", 1 },
 	{ 4, "ff 33", 2 }, { 2, "ff 37", 2 },
 	{ 1, "f3 a4", 2 }, { 1, "01 07", 2 },
 };
@@ -201,6 +202,7 @@ static void test_restart(void **state)
 {
 	static const int results[] = { VTX_EMU_FAULT, VTX_EMU_IO, VTX_EMU_ERROR, VTX_EMU_UNHANDLED };
 	struct op_record first[MAX_OPS];
+	u8 fx[sizeof(g.fx)];
 	unsigned int i, k, r;
 
 	for (i = 0; i < ARRAY_SIZE(many_ops); i++) {
@@ -211,6 +213,8 @@ static void test_restart(void **state)
 				prepare(many_ops[i].mode, many_ops[i].code);
 				e->regs[RCX] = 1;
 				memset(g.ymm, 0xcc, sizeof(g.ymm));
+				memset(g.fx, 0xcc, sizeof(g.fx));
+				memset(fx, 0xcc, sizeof(fx));
 				before = *e;
 				g.fail_op = k;
 				g.fail_result = results[r];
@@ -220,6 +224,7 @@ static void test_restart(void **state)
 				assert_memory_equal(before.regs, e->regs, sizeof(e->regs));
 				assert_true(e->rip == before.rip && e->rflags == before.rflags);
 				assert_int_equal(g.ymm[0][0] & 0xff, 0xcc);
+				assert_memory_equal(g.fx, fx, sizeof(fx));
 				assert_false(e->committed);
 				assert_false(e->again);
 
@@ -540,6 +545,120 @@ static void test_simd_state(void **state)
 	assert_int_equal(g.ops[0].len, 32);
 }
 
+/* An x87 register as the image has it, counted from the top of the stack */
+static void assert_st(unsigned int place, u64 low, u16 high)
+{
+	u64 got_low;
+	u16 got_high;
+
+	memcpy(&got_low, g.fx + 32 + 16 * place, 8);
+	memcpy(&got_high, g.fx + 40 + 16 * place, 2);
+	assert_true(got_low == low);
+	assert_int_equal(got_high, high);
+}
+
+/* ST(j) is 0x100 + j, exponent 0x4000 + j; FSW has TOP and all condition codes, the tags say all empty. */
+static void prepare_x87(unsigned int top)
+{
+	unsigned int i;
+
+	memset(g.fx, 0, sizeof(g.fx));
+	g.fx[3] = 0x47 | top << 3;
+	for (i = 0; i < 8; i++) {
+		g.fx[32 + 16 * i] = i;
+		g.fx[33 + 16 * i] = 1;
+		g.fx[40 + 16 * i] = i;
+		g.fx[41 + 16 * i] = 0x40;
+	}
+}
+
+/* SDM vol. 3, table 12-3, with each TOP: MM1 is R1, and where it is in the image depends on TOP. */
+static void test_mmx(void **state)
+{
+	static const u64 val = 0x1122334455667788;
+	unsigned int top, r;
+
+	for (top = 0; top < 8; top++) {
+		prepare(8, "44 0f 6f 0b"); /* REX.R is ignored: MM1 */
+		prepare_x87(top);
+		memcpy(data, &val, 8);
+		assert_int_equal(step(), VTX_EMU_DONE);
+		assert_true(g.ops[0].len == 8 && g.fx[3] == 0x47 && g.fx[4] == 0xff);
+		for (r = 0; r < 8; r++) {
+			unsigned int old = (r - top) & 7;
+
+			assert_st(r, r == 1 ? val : 0x100 + old, r == 1 ? 0xffff : 0x4000 + old);
+		}
+
+		prepare(8, top & 1 ? "0f e7 0b" : "0f 7f 0b");
+		prepare_x87(top);
+		assert_int_equal(step(), VTX_EMU_DONE);
+		assert_int_equal(data_at(0, 8), 0x100 + ((1 - top) & 7));
+		assert_true(g.ops[0].len == 8 && g.fx[3] == 0x47 && g.fx[4] == 0xff);
+		for (r = 0; r < 8; r++) /* a read leaves exponents alone */
+			assert_st(r, 0x100 + ((r - top) & 7), 0x4000 + ((r - top) & 7));
+	}
+}
+
+static void test_mmx_sizes(void **state)
+{
+	static const u64 val = 0x1122334455667788;
+
+	prepare(1, "0f 6e 0f"); /* MOVD zero-extends */
+	memcpy(data, &val, 8);
+	assert_int_equal(step(), VTX_EMU_DONE);
+	assert_true(g.ops[0].len == 4);
+	assert_st(1, 0x55667788, 0xffff);
+	prepare(8, "48 0f 6e 0b");
+	memcpy(data, &val, 8);
+	assert_int_equal(step(), VTX_EMU_DONE);
+	assert_st(1, val, 0xffff);
+	prepare(4, "0f 7e 0b");
+	memcpy(g.fx + 48, &val, 8);
+	memset(data, 0xee, 8);
+	assert_int_equal(step(), VTX_EMU_DONE);
+	assert_true(data_at(0, 8) == 0xeeeeeeee55667788);
+	prepare(8, "48 0f 7e 0b");
+	memcpy(g.fx + 48, &val, 8);
+	assert_int_equal(step(), VTX_EMU_DONE);
+	assert_true(data_at(0, 8) == val);
+}
+
+static void test_mmx_faults(void **state)
+{
+	static const char *const code[] = { "0f 6f 0b", "0f 7f 0b", "0f e7 0b", "0f 6e 0b", "0f 7e 0b" };
+	u8 before[sizeof(g.fx)];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(code); i++) {
+		prepare(8, code[i]);
+		prepare_x87(3);
+		memcpy(before, g.fx, sizeof(before));
+		e->cr0 |= X86_CR0_TS;
+		assert_fault(step(), VTX_EXC_NM);
+		e->cr0 |= X86_CR0_EM;
+		assert_fault(step(), VTX_EXC_UD);
+		e->cr0 &= ~(X86_CR0_TS | X86_CR0_EM);
+		e->regs[RBX] = MEM_NP - 3;
+		assert_fault(step(), VTX_EXC_PF);
+		e->regs[RBX] = 0x7ffffffffffe;
+		assert_fault(step(), VTX_EXC_GP);
+		e->regs[RBX] = MEM_DATA + 2;
+		e->cpl = 3;
+		e->cr0 |= X86_CR0_AM;
+		e->rflags |= X86_EFLAGS_AC;
+		assert_fault(step(), VTX_EXC_AC);
+		assert_memory_equal(before, g.fx, sizeof(before));
+		e->cpl = 0;
+		e->cr4 = 0; /* neither CR4.OSFXSR nor alignment matter otherwise */
+		assert_int_equal(step(), VTX_EMU_DONE);
+		prepare(8, code[i]);
+		memmove(g.mem + 1, g.mem, 4);
+		g.mem[0] = 0xf0;
+		assert_fault(step(), VTX_EXC_UD);
+	}
+}
+
 static void test_exceptions(void **state)
 {
 	/* #AC: only at CPL 3 with CR0.AM and EFLAGS.AC */
@@ -602,7 +721,7 @@ static void test_not_ours(void **state)
 {
 	static const char *const code[] = {
 		"0f 20 c0", "8e d8", "ff 1b", "9c", "0f a2", "d9 03", "0f c7 33", "0f ae 03", "c4 e2 f8 f2 03", "62 f1 7c 48 10 03",
-		"0f 6f 03", "0f 58 03", "f2 0f 38 f1 03",
+		"0f 6f c1", "0f fc 03", "0f e7 c1", "c5 f8 6f 03", "f2 0f 6f 03", "0f 58 03", "f2 0f 38 f1 03",
 	};
 	unsigned int i;
 
@@ -631,6 +750,9 @@ int main(void)
 		cmocka_unit_test(test_branches),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_simd_state),
+		cmocka_unit_test(test_mmx),
+		cmocka_unit_test(test_mmx_sizes),
+		cmocka_unit_test(test_mmx_faults),
 		cmocka_unit_test(test_exceptions),
 		cmocka_unit_test(test_bit_strings),
 		cmocka_unit_test(test_not_ours),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include "compat/pure.h"
 #include "emulate/emulate.h"
+#include "emulate/mmx.h"
 #include "exits/mmio_log.h"
 
 #define RAM_SIZE 0x4000
@@ -26,6 +27,7 @@ struct access {
 struct world {
 	u8 ram[RAM_SIZE];
 	u8 xmm[16][32];
+	u8 fx[512];		/* FXSAVE image, for MMX */
 	struct vtx_io_pending io;
 	struct vtx_emu e;
 	bool at_once;		/* devices answer in the op, else only after VTX_EMU_IO */
@@ -170,6 +172,29 @@ static int op_write_xmm(struct vtx_emu *e, unsigned int reg, const void *buf, un
 	return VTX_EMU_DONE;
 }
 
+static int op_read_mmx(struct vtx_emu *e, unsigned int reg, u64 *val)
+{
+	struct world *w = e->opaque;
+
+	*val = vtx_mmx_read(w->fx, reg);
+	return VTX_EMU_DONE;
+}
+
+static int op_write_mmx(struct vtx_emu *e, unsigned int reg, u64 val)
+{
+	struct world *w = e->opaque;
+
+	vtx_mmx_write(w->fx, reg, val);
+	return VTX_EMU_DONE;
+}
+
+static void op_used_mmx(struct vtx_emu *e)
+{
+	struct world *w = e->opaque;
+
+	vtx_mmx_used(w->fx);
+}
+
 static int op_pio_in(struct vtx_emu *e, u16 port, unsigned int size, void *buf, unsigned int count)
 {
 	return fragment(e->opaque, port, buf, size, false, true);
@@ -190,7 +215,7 @@ static void op_commit(struct vtx_emu *e)
 static const struct vtx_emu_ops ops = {
 	.fetch = op_fetch, .read = op_read, .write = op_write, .cmpxchg = op_cmpxchg, .probe = op_probe,
 	.read_xmm = op_read_xmm, .write_xmm = op_write_xmm, .pio_in = op_pio_in, .pio_out = op_pio_out,
-	.commit = op_commit,
+	.read_mmx = op_read_mmx, .write_mmx = op_write_mmx, .used_mmx = op_used_mmx, .commit = op_commit,
 };
 
 static void tell_user(struct world *w)
@@ -276,6 +301,8 @@ static void prepare(struct world *w)
 		memcpy(w->ram + i, &(u64){ rnd() }, 8);
 	for (unsigned int i = 0; i < sizeof(w->xmm); i++)
 		((u8 *)w->xmm)[i] = rnd() >> 20;
+	for (unsigned int i = 0; i < sizeof(w->fx); i++)
+		w->fx[i] = rnd() >> 20;
 	for (int i = 0; i < VTX_EMU_NR_REGS; i++)
 		e->regs[i] = random_address();
 	e->regs[VTX_EMU_RCX] = rnd() % 6;
@@ -318,6 +345,7 @@ static void restarts_change_nothing(void **state)
 		assert_memory_equal(once.trace, stopped.trace, once.n * sizeof(once.trace[0]));
 		assert_memory_equal(once.ram, stopped.ram, sizeof(once.ram));
 		assert_memory_equal(once.xmm, stopped.xmm, sizeof(once.xmm));
+		assert_memory_equal(once.fx, stopped.fx, sizeof(once.fx));
 		assert_memory_equal(once.e.regs, stopped.e.regs, sizeof(once.e.regs));
 		assert_true(once.e.rip == stopped.e.rip && once.e.rflags == stopped.e.rflags);
 		done += a == VTX_EMU_DONE;
