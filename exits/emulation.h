@@ -59,8 +59,8 @@ bool vtx_mmio_kernel_device(struct vtx_vcpu *vcpu, struct vtx_mmio_fragment *f);
 void vtx_mmio_take_answer(struct vtx_vcpu *vcpu);
 
 /*
- * mmio_fast.c: the plain moves. Return: enum vtx_exit_result; VTX_EXIT_SLOW when the instruction is none, nothing changed. Then the
- * end of a load that user space has answered (VTX_IO_MMIO_LOAD).
+ * mmio_fast.c: the plain moves. Return: enum vtx_exit_result; VTX_EXIT_SLOW when the instruction is none, nothing changed.
+ * Then the end of a load that user space has answered (VTX_IO_MMIO_LOAD).
  */
 int vtx_mmio_fast(struct vtx_vcpu *vcpu, const struct vtx_fault_hint *hint);
 int vtx_mmio_fast_answered(struct vtx_vcpu *vcpu);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Exceptions of the guest that vtx intercepts: #DB and #AC, whose delivery can otherwise loop in microcode for ever
- * (CVE-2015-5307, CVE-2015-8104). Each is handed to the guest as it came. NMIs and machine checks of the host share the exit reason;
- * the run loop has passed them to the host's handlers before it asks here, and has blocked NMIs again where an IRET faulted.
+ * (CVE-2015-5307, CVE-2015-8104). Each is handed to the guest as it came. NMIs and machine checks of the host share the exit
+ * reason; the run loop has passed them to the host's handlers before it asks here, and has blocked NMIs again where an IRET faulted.
  */
 #include <linux/mm.h>
 #include <asm/debugreg.h>

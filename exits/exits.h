@@ -34,7 +34,10 @@ extern const struct vtx_exit_row vtx_exit_table[VTX_NR_EXIT_REASONS];
 int vtx_handle_exit_fast(struct vtx_vcpu *vcpu);
 int vtx_handle_exit(struct vtx_vcpu *vcpu);
 
-/* On KVM_RUN after an exit for I/O: takes user space's answer. Return VTX_EXIT_RESUME, VTX_EXIT_USER (more to ask) or -errno. */
+/*
+ * On KVM_RUN after an exit for I/O: takes user space's answer. May sleep; vm->srcu held.
+ * Return VTX_EXIT_RESUME, VTX_EXIT_USER (more to ask) or -errno.
+ */
 int vtx_complete_io(struct vtx_vcpu *vcpu);
 
 /* The handlers, one family a file. */
@@ -81,10 +84,9 @@ int vtx_msr_feature_get(u32 index, u64 *data);
 void vtx_msr_bitmap_init(struct vtx_vcpu *vcpu);
 void vtx_msrs_reset(struct vtx_vcpu *vcpu, bool init);
 
-/* Guest-virtual access with the guest's own paging and permissions (exits/guest_mem.c). VTX_EXIT_RESUME when a fault was injected. */
 struct vtx_emu;
 /*
- * Emulates the instruction at RIP (exits/mmio.c). @gpa: where the EPT violation was, or ~0 if none.
+ * Emulates the instruction at RIP (exits/emulation.c). May sleep; vm->srcu held.
  * Return: enum vtx_exit_result or -errno.
  */
 int vtx_emulate(struct vtx_vcpu *vcpu);

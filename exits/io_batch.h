@@ -14,8 +14,8 @@ static inline u64 vtx_addr_mask(unsigned int addr_bytes)
 }
 
 /*
- * Elements of @size bytes from offset @ea (cut to the address size) at linear address @lin on, that lie in lin's 4 KiB page and do
- * not wrap the address size; at least 1, at most @wanted. The first one is known not to cross the page.
+ * Elements of @size bytes from offset @ea (cut to the address size) at linear address @lin on, that lie in lin's 4 KiB page and
+ * do not wrap the address size; at least 1, at most @wanted. The first one is known not to cross the page.
  */
 u32 vtx_io_batch_room(u64 ea, u64 lin, unsigned int size, unsigned int addr_bytes, bool down, u64 wanted);
 

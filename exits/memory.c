@@ -82,7 +82,7 @@ int vtx_exit_ept_misconfig(struct vtx_vcpu *vcpu)
 	int level = 0;
 	u64 entry = vtx_ept_entry(vcpu->vm, gpa, &level);
 
-	vtx_vm_fail(vcpu->vm, vcpu, "EPT misconfiguration at guest-physical address %#llx, entry %#llx at level %d (SDM vol. 3, 29.3.3.1)",
+	vtx_vm_fail(vcpu->vm, vcpu, "EPT misconfiguration (SDM vol. 3, 29.3.3.1) at guest-physical address %#llx, entry %#llx at level %d",
 		    gpa, entry, level);
 	return -EIO;
 }

@@ -314,8 +314,8 @@ static int op_pio_out(struct vtx_emu *e, u16 port, unsigned int size, const void
 }
 
 /*
- * The processor consults the I/O bitmap before an I/O exit (SDM vol. 3, 26.1.1), so a port it exited for is allowed. Any other port
- * means that the instruction was changed in between, by another vCPU, and is nothing to guess about.
+ * The processor consults the I/O bitmap before an I/O exit (SDM vol. 3, 26.1.1), so a port it exited for is allowed. Any other
+ * port means that the instruction was changed in between, by another vCPU, and is nothing to guess about.
  */
 static int op_pio_allowed(struct vtx_emu *e, u16 port, unsigned int size)
 {

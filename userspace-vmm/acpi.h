@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ACPI tables (ACPI specification 5.0, chapters 5 and 20): RSDP, XSDT, RSDT, FADT, FACS, MADT, DSDT.  They tell the guest its
- * processors, its IOAPIC, how to reset (port 0xcf9) and how to power off (PM1a control register, S5).
+ * ACPI tables (ACPI specification 5.0, chapters 5 and 20): RSDP, XSDT, RSDT, FADT, FACS, MADT, DSDT.  They tell the
+ * guest its processors, its IOAPIC, how to reset (port 0xcf9) and how to power off (PM1a control register, S5).
  *
  * Decisions: no PM timer (each read would be an exit, and a guest of KVM has better clocks), no 8042 (nothing is
  * plugged in; port 0x64 still resets), no SMI command port (the machine is always in ACPI mode), IRQ n = GSI n.

@@ -9,7 +9,7 @@
 struct vtx_board {
 	void *machine;
 	void (*set_irq)(void *machine, unsigned int irq, int level);
-	/* Ends the run with STATUS (enum vtx_status, or the guest's own for debug exit).  WHY is one sentence, static. */
+	/* Ends the run with STATUS (enum vtx_status, or the guest's own for debug exit).  WHY is static text. */
 	void (*end)(void *machine, int status, const char *why);
 };
 

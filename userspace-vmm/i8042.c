@@ -2,10 +2,10 @@
 /*
  * The keyboard controller that is not there.
  *
- * Status 0xff would say "no controller" to some, but its input-full bit makes reset code wait long before it dares to write.
- * Status 0 makes a driver send a self test and wait half a second for the answer.  So the output buffer seems to
- * hold a few bytes more than the 16 a real one can: Linux's driver flushes 16, sees that they do not end, and
- * leaves; a loop that drains the buffer until it is empty ends as well.
+ * Status 0xff would say "no controller" to some, but its input-full bit makes reset code wait long before it dares
+ * to write.  Status 0 makes a driver send a self test and wait half a second for the answer.  So the output buffer
+ * seems to hold a few bytes more than the 16 a real one can: Linux's driver flushes 16, sees that they do not end,
+ * and leaves; a loop that drains the buffer until it is empty ends as well.
  */
 #include "userspace-vmm/i8042.h"
 

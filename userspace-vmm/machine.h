@@ -47,7 +47,7 @@ struct vtx_machine {
 	char *report; /* registers and so on, or NULL */
 };
 
-/* Builds everything up to the first instruction.  Returns 0, or -1 with ERROR filled; then call vtx_machine_destroy(). */
+/* Builds everything up to the first instruction.  Returns 0, or -1 with ERROR filled; destroy it in both cases. */
 int vtx_machine_create(struct vtx_machine *machine, const struct vtx_run_options *options, struct vtx_error *error);
 
 /* Starts console and processors. */
@@ -59,8 +59,8 @@ bool vtx_machine_stop(struct vtx_machine *machine);
 void vtx_machine_destroy(struct vtx_machine *machine);
 
 /*
- * Ends the run; the first call wins and the others change nothing.  WHY is static text.  REPORT comes from malloc() and is
- * taken over (freed where another call won); may be NULL.  Any thread.
+ * Ends the run; the first call wins and the others change nothing.  WHY is static text.  REPORT comes from malloc() and
+ * is taken over (freed where another call won); may be NULL.  Any thread.
  */
 void vtx_machine_end(struct vtx_machine *machine, int status, const char *why, char *report);
 

@@ -205,7 +205,11 @@ static void vtx_uart_write_fcr(struct vtx_uart *u, uint8_t value)
 	bool was_enabled = u->fcr & FCR_ENABLE;
 
 	u->fcr = value & FCR_ENABLE ? value & 0xc1 : 0;
-	if (was_enabled != (bool)(value & FCR_ENABLE) || value & FCR_CLEAR_RECEIVE) {
+	/*
+	 * Leaving FIFO mode clears the FIFO.  Entering it does not touch the byte that waits in the holding register:
+	 * Linux enables receive interrupts first and the FIFO a moment later.
+	 */
+	if ((was_enabled && !(value & FCR_ENABLE)) || value & FCR_CLEAR_RECEIVE) {
 		u->count = 0;
 		if (u->ready)
 			u->ready(u->console);

@@ -55,8 +55,13 @@ static void run_in_vain(struct vcpu *v, int times)
 	for (int i = 0; i < times; i++) {
 		if (!ioctl(v->fd, KVM_RUN, 0)) {
 			/* It may also end the VM in a described way. */
+			if (v->run->exit_reason == KVM_EXIT_IO)
+				note("port %#x, exception %d at %#llx", v->run->io.port, G(v->vm, g_trap).vector,
+				     (unsigned long long)G(v->vm, g_trap).rip);
 			CHECK(v->run->exit_reason == KVM_EXIT_SHUTDOWN || v->run->exit_reason == KVM_EXIT_INTERNAL_ERROR,
-			      "exit %s", exit_name(v->run->exit_reason));
+			      "exit %s, port %#x; the guest's last unexpected exception: %d error %#llx rip %#llx cr2 %#llx",
+			      exit_name(v->run->exit_reason), v->run->io.port, g_trap.vector, (unsigned long long)g_trap.error,
+			      (unsigned long long)g_trap.rip, (unsigned long long)g_trap.cr2);
 			break;
 		}
 		CHECK_EQ(errno, EINTR, "errno");
@@ -158,35 +163,34 @@ static void endless_loop(void)
 }
 
 /*
- * A data breakpoint on the stack that the #DB itself pushes to: each delivery raises the next (CVE-2015-8104).  Debian's
- * Bochs has no data breakpoints: there it is an endless loop like any other.
+ * A data breakpoint on the stack that the #DB itself pushes to: each delivery raises the next (CVE-2015-8104).  Where the
+ * machine has no data breakpoints (Bochs without its x86 debugger) this is an endless loop like any other.
  */
-GUEST static void db_loop_guest(u64 arg)
-{
-	u64 rsp;
-
-	(void)arg;
-	g_handler[1] = NULL;
-	asm volatile("mov %%rsp, %0" : "=r"(rsp));
-	rsp = (rsp - 0x40) & ~15UL;
-	asm volatile("mov %0, %%dr0\n\tmov %1, %%dr7" : : "r"(rsp - 8), "r"(0x000d0403UL) : "memory");
-	asm volatile("mov %0, %%rsp\n\tsti\n\tpushq $0\n\tpushq $0\n1:\tjmp 1b" : : "r"(rsp) : "memory");
-}
+#define DB_STACK 0x2a0000UL
 
 GUEST static void ignore(struct g_frame *frame)
 {
 	(void)frame;
 }
 
-GUEST static void db_loop_entry(u64 arg)
+GUEST static void db_loop_guest(u64 arg)
 {
 	g_handler[1] = ignore;
-	db_loop_guest(arg);
+	g_sti();
+	/* 8 bytes, written: where the CPU pushes SS on the stack of the #DB's own. */
+	asm volatile("mov %0, %%dr0\n\tmov %1, %%dr7" : : "r"(arg - 8), "r"(0x00090402UL) : "memory");
+	for (;;)
+		*(volatile u64 *)(arg - 8) = 0;
 }
 
 static void debug_exception_loop(void)
 {
-	run_in_vain(guest_new(0, db_loop_entry, 0), 5);
+	struct vcpu *v = guest_new(0, db_loop_guest, DB_STACK);
+	u64 *gate = (u64 *)(v->vm->mem + GUEST_IDT) + 2;
+
+	*gate |= 1ULL << 32 | 1ULL << 40;	/* IST 1; a trap gate: interrupts stay on */
+	*(u64 *)(v->vm->mem + GUEST_TSS + 36) = DB_STACK;
+	run_in_vain(v, 5);
 }
 
 /* Alignment checks at CPL 3 with a misaligned stack and a handler at CPL 3: #AC upon #AC (CVE-2015-5307). */

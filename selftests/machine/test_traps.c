@@ -129,7 +129,7 @@ static void exceptions(void)
 	CHECK_EQ(vcpu_finish(v), 0, "the result");
 }
 
-/* A watch on data and a breakpoint on code. Debian's Bochs is built without both: nothing happens there, nowhere. */
+/* A watch on data and a breakpoint on code, where the machine has them (Bochs without its x86 debugger has not). */
 GUEST static void breakpoints(u64 data)
 {
 	u64 dr6;

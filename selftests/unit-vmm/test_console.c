@@ -68,9 +68,10 @@ static void guest_echoes(void)
 	out(1, 0);
 	out(2, 0x07);
 	in(0);
-	out(2, 0xc1);
 	out(4, 0x08);
 	out(1, 1);
+	usleep(50000); /* a byte comes in before the FIFO is on, in Linux's order */
+	out(2, 0xc1);
 	while (i < INPUT_BYTES) {
 		if (!(in(5) & 1))
 			continue;

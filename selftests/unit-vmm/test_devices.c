@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The bus, and the small devices: keyboard controller, reset register, ACPI registers, debug exit, PCI that is not there. */
+/* The bus, and the small devices: keyboard controller, reset register, ACPI registers, debug exit, absent PCI. */
 #include "unit.h"
 
 #include "board_stub.h"

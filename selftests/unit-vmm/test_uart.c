@@ -223,6 +223,13 @@ static void test_clear_receiver(void **state)
 	out(2, 3);
 	assert_int_equal(in(5), 0x60);
 	assert_int_equal(vtx_uart_room(&uart), 16);
+	vtx_uart_receive(&uart, 'b');
+	out(2, 0); /* back to the mode without FIFO: cleared */
+	assert_int_equal(in(5), 0x60);
+	vtx_uart_receive(&uart, 'c');
+	out(2, 1); /* the byte in the holding register stays */
+	assert_int_equal(in(5), 0x61);
+	assert_int_equal(in(0), 'c');
 }
 
 static void test_loopback(void **state)

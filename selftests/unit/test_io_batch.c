@@ -46,7 +46,7 @@ static void room(void **state)
 		unsigned int size = sizes[rnd() % 3], addr_bytes = addr_sizes[rnd() % 3];
 		u64 mask = addr_bytes == 8 ? ~0ULL : (1ULL << 8 * addr_bytes) - 1;
 		u64 ea = rnd() & mask, lin = (rnd() & 0xfffffff000) | rnd() % (4096 - size + 1);
-		u64 wanted = 1 + (rnd() % 4 ? rnd() % 5000 : rnd() & mask >> 1);
+		u64 wanted = 1 + (rnd() % 4 ? rnd() % 5000 : rnd() & (mask >> 1));
 		bool down = rnd() & 1;
 		u32 got, want;
 
