@@ -12,6 +12,7 @@
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
+#include <asm/reboot.h>
 
 /* hrtimer_init() and the assignment of .function became hrtimer_setup(). */
 static inline void vtx_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*fn)(struct hrtimer *), clockid_t clock,
@@ -42,6 +43,17 @@ static inline void vtx_rcu_note_guest(void)
 	rcu_virt_note_context_switch();
 #else
 	rcu_virt_note_context_switch(smp_processor_id());
+#endif
+}
+
+/* The kernel's slot for "turn VMX off, this CPU is crashing". Kernels without it leave VMX on. */
+static inline void vtx_emergency_callback(void (*fn)(void), bool on)
+{
+#ifdef VTX_HAVE_EMERGENCY_CALLBACK
+	if (on)
+		cpu_emergency_register_virt_callback(fn);
+	else
+		cpu_emergency_unregister_virt_callback(fn);
 #endif
 }
 

@@ -10,9 +10,7 @@
 #include <asm/nospec-branch.h>
 #include <asm/segment.h>
 #include <asm/unwind_hints.h>
-#ifndef ANNOTATE_NOENDBR
-#include <linux/objtool.h>
-#endif
+#include "compat/nmi.h"
 
 /* Offsets into struct vtx_vcpu, asserted in vmx/vcpu.c. */
 #define REG(n)		(8 * (n))
@@ -189,9 +187,5 @@ SYM_FUNC_END(vtx_enter)
  * run on the NMI's own stack.
  */
 SYM_FUNC_START(vtx_deliver_host_nmi)
-#ifdef VTX_HAVE_NMI_KVM_VMX
-	DELIVER_HOST_NMI asm_exc_nmi_kvm_vmx
-#else
-	DELIVER_HOST_NMI asm_exc_nmi_noist
-#endif
+	DELIVER_HOST_NMI VTX_NMI_ENTRY
 SYM_FUNC_END(vtx_deliver_host_nmi)

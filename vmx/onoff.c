@@ -141,23 +141,14 @@ static bool kvm_is_loaded(void)
 	return true;
 }
 
-#ifdef VTX_HAVE_EMERGENCY_CALLBACK
 static void emergency_hook(bool on)
 {
 	on = on && !kvm_intel_there;
 	if (on == emergency_registered)
 		return;
-	if (on)
-		cpu_emergency_register_virt_callback(emergency_off);
-	else
-		cpu_emergency_unregister_virt_callback(emergency_off);
+	vtx_emergency_callback(emergency_off, on);
 	emergency_registered = on;
 }
-#else
-static void emergency_hook(bool on)
-{
-}
-#endif
 
 static int on_module(struct notifier_block *nb, unsigned long action, void *data)
 {
