@@ -135,10 +135,10 @@ static void after_exit(struct vtx_vcpu *vcpu)
 	if (unlikely(reason >= 64 || !(INSTRUCTION_EXITS & BIT_ULL(reason)) || something_injected(vcpu)))
 		vtx_events_after_exit(vcpu);
 	/*
-	 * An event whose delivery was cut short is delivered again before the processor looks at external interrupts. A guest whose
-	 * exceptions fault in delivery for ever (#AC upon #AC, CVE-2015-5307) would starve the host without a look here.
+	 * An injected event is delivered before the processor looks at external interrupts. A guest whose exceptions raise the next one
+	 * in delivery, for ever (#AC upon #AC, CVE-2015-5307; #DB upon #DB, CVE-2015-8104), would starve the host without a look here.
 	 */
-	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT || unlikely(something_injected(vcpu)))
+	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT || reason == EXIT_REASON_EXCEPTION_NMI || unlikely(something_injected(vcpu)))
 		vtx_session_take_interrupts(vcpu);
 }
 
@@ -293,6 +293,8 @@ static int thread_turn(struct vtx_vcpu *vcpu)
 	if (signal_pending(current))
 		return interrupted(vcpu);
 	cond_resched();
+	if (signal_pending(current))
+		return interrupted(vcpu);
 	if (test_thread_flag(TIF_NOTIFY_RESUME)) {
 		set_thread_flag(TIF_SIGPENDING);
 		return -ERESTARTNOINTR;
