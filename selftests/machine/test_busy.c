@@ -96,8 +96,8 @@ static void held_by_kvm_intel(void)
 }
 
 /*
- * The other way round: vtx holds VT-x. What kvm_intel then does is its own affair; vtx's VM must not notice. Loading
- * kvm_intel beside a VM makes Linux warn, since it has one slot for emergency callbacks and vtx's is in it: asked for only.
+ * The other way round: vtx holds VT-x. What kvm_intel then does is its own affair; vtx's VM must not notice. Linux has one slot
+ * for emergency callbacks and warns about a second: vtx gives it up before kvm_intel's init runs (vmx/onoff.c).
  */
 static void held_by_vtx(void)
 {
