@@ -167,16 +167,6 @@ int vtx_cpuid_set(struct vtx_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 n
 	return 0;
 }
 
-int vtx_cpuid_init(struct vtx_vcpu *vcpu)
-{
-	const struct vtx_cpuid *host = vtx_cpuid_host();
-
-	if (!host)
-		return -ENOMEM;
-	vtx_cpuid_derive(&vcpu->cpuid, host, vtx_fpu_supported_xcr0());
-	return 0;
-}
-
 void vtx_cpuid_free(struct vtx_vcpu *vcpu)
 {
 	kvfree(vcpu->cpuid.entries);

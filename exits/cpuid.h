@@ -11,8 +11,6 @@ struct vtx_vcpu;
 
 /* KVM_GET_SUPPORTED_CPUID. Fills at most @n entries; returns the number there are (> n: nothing more was written). */
 int vtx_cpuid_supported(struct kvm_cpuid_entry2 *out, u32 n);
-/* Facts for a new vCPU, which has no table yet. May sleep, vCPU not published. 0, -ENOMEM. */
-int vtx_cpuid_init(struct vtx_vcpu *vcpu);
 /* KVM_SET_CPUID2 with entries already copied in (taken over by the vCPU on success). vCPU loaded. 0, -EINVAL. */
 int vtx_cpuid_set(struct vtx_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent);
 /* Facts of the supported table (entries gone): the bound for every vCPU. May sleep. NULL when out of memory. */

@@ -74,17 +74,6 @@ int vtx_bus_read(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, voi
 	return 0;
 }
 
-bool vtx_bus_write_any(struct vtx_vcpu *vcpu, u64 gpa)
-{
-	const struct vtx_bus *b = srcu_dereference(vcpu->vm->buses[VTX_BUS_MMIO], &vcpu->vm->srcu);
-	const struct vtx_bus_event *event = b ? vtx_bus_event_find(b->events, b->nr_events, gpa, 0, 0) : NULL;
-
-	if (!event)
-		return false;
-	vtx_eventfd_signal(event->cookie);
-	return true;
-}
-
 /* ---------------------------------------------------------------- writers */
 
 static struct vtx_bus *bus_of(struct vtx_vm *vm, int bus)

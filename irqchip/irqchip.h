@@ -111,8 +111,6 @@ void vtx_lapic_set_cr8(struct vtx_vcpu *vcpu, u64 value);
  */
 int vtx_bus_write(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, const void *data);
 int vtx_bus_read(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, void *data);
-/* An MMIO write of unknown length and value: signals the ioeventfd of any length at @gpa. False: there is none. */
-bool vtx_bus_write_any(struct vtx_vcpu *vcpu, u64 gpa);
 
 /* ---- lines */
 

@@ -63,7 +63,6 @@ static void answer_fast_requests(struct vtx_vcpu *vcpu)
 		vtx_lapic_timer_expired(vcpu);
 	if (test_and_clear_bit(VTX_REQ_TLB_FLUSH, &vcpu->requests))
 		vtx_vpid_flush(vcpu);
-	clear_bit(VTX_REQ_EPT_CHECK, &vcpu->requests);
 	if (test_and_clear_bit(VTX_REQ_EVENT, &vcpu->requests))
 		vtx_events_before_entry(vcpu);
 }

@@ -43,7 +43,6 @@ enum vtx_seg { VTX_ES, VTX_CS, VTX_SS, VTX_DS, VTX_FS, VTX_GS, VTX_LDTR, VTX_TR,
 enum vtx_request {
 	VTX_REQ_EVENT,		/* fast: look again at what could be injected */
 	VTX_REQ_TLB_FLUSH,	/* fast: INVVPID of this vCPU's translations */
-	VTX_REQ_EPT_CHECK,	/* fast: the EPT generation moved; exit, compare, INVEPT (see ept/tlb.c) */
 	VTX_REQ_TIMER,		/* fast: a LAPIC timer fired; the LAPIC raises its vector in vCPU context */
 	VTX_NR_FAST_REQS,
 	VTX_REQ_CLOCK = VTX_NR_FAST_REQS, /* write the paravirtual clock page anew */
