@@ -37,19 +37,29 @@ tools:
 	$(MAKE) -C userspace-vmm
 
 # The module for one of the machine's kernels is built on a copy, so that two kernels and the user's own do not mix.
+# $(call build-copy,KERNEL,FOLDER,FILE,MAKE-ARGUMENTS)
+define build-copy
+@mkdir -p build/module/$2
+@dir=$$(machine/headers $1) && echo "  $3 for $$dir" && \
+tar -c --exclude='*.o' --exclude='*.ko' --exclude='*.cmd' --exclude='*.mod*' Kbuild compat vmx ept exits emulate irqchip pv trace uapi | \
+	tar -x -C build/module/$2 && \
+$(MAKE) -s -C $$dir M=$(TOP)/build/module/$2 $4 modules
+@strip -g -o $(STAGE)/$1/$3 build/module/$2/vtx.ko
+endef
+
 $(KERNELS:%=stage-%): stage-%: tools
 	@machine/packages build run
-	@mkdir -p $(STAGE)/$*/selftests build/module/$*
-	@dir=$$(machine/headers $*) && echo "  vtx.ko for $$dir" && \
-	tar -c --exclude='*.o' --exclude='*.ko' --exclude='*.cmd' --exclude='*.mod*' Kbuild compat vmx ept exits emulate irqchip pv trace uapi | \
-		tar -x -C build/module/$* && \
-	$(MAKE) -s -C $$dir M=$(TOP)/build/module/$* modules
-	@strip -g -o $(STAGE)/$*/vtx.ko build/module/$*/vtx.ko
+	@mkdir -p $(STAGE)/$*/selftests
+	$(call build-copy,$*,$*,vtx.ko)
 	@cp userspace-vmm/vtx $(STAGE)/$*/
 	gcc -O2 -Wall -static -o $(STAGE)/$*/mini userspace-vmm/examples/mini.c
 	$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
 	@cp build/selftests/machine/test_* build/selftests/machine/bench selftests/machine/test_example \
 		selftests/machine/run-all selftests/machine/bench-both $(STAGE)/$*/selftests/
+
+# vtx without counters and flight recorder, to measure what they cost.
+stage-plain: stage-6.1
+	$(call build-copy,6.1,6.1-plain,vtx-plain.ko,NO_RECORDER=1)
 
 # ---------------------------------------------------------------- the two commands
 
@@ -70,7 +80,7 @@ fuzz:
 	@machine/packages test fuzz
 	$(MAKE) -s -C selftests/fuzz run SECONDS=$(SECONDS)
 
-bench: stage-6.1
+bench: stage-plain
 	machine/run --kernel 6.1 -- /vtx/selftests/bench-both
 
 lint:
@@ -85,4 +95,4 @@ clean:
 	$(MAKE) -s -C userspace-vmm clean
 	-test -n '$(KDIR)' && $(MAKE) -s -C $(KDIR) M=$(TOP) clean
 
-.PHONY: help module tools run test unit fuzz bench lint clean $(KERNELS:%=stage-%)
+.PHONY: help module tools run test unit fuzz bench lint clean stage-plain $(KERNELS:%=stage-%)

@@ -11,6 +11,7 @@
 #include <asm/processor.h>
 #include "exits/cpuid.h"
 #include "exits/exits.h"
+#include "trace/recorder.h"
 #include "vmx/caps.h"
 #include "vmx/event.h"
 #include "vmx/fpu.h"
@@ -194,6 +195,7 @@ int vtx_fast_cpuid(struct vtx_vcpu *vcpu)
 {
 	const struct kvm_cpuid_entry2 *e = vtx_cpuid_quick(&vcpu->cpuid, vcpu->regs[VTX_RAX], vcpu->regs[VTX_RCX]);
 
+	vtx_exit_note_cpuid(vcpu);
 	if (unlikely(!e) || cpuid_faults(vcpu))
 		return VTX_EXIT_SLOW;
 	vcpu->regs[VTX_RAX] = e->eax;

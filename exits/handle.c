@@ -9,6 +9,20 @@
 #include "trace/recorder.h"
 #include "vmx/regs.h"
 
+/* A function of its own, so that the hot half needs no stack frame. */
+static noinline int handle_other_fast(struct vtx_vcpu *vcpu, u32 reason)
+{
+	vtx_exit_fn fast;
+
+	vtx_exit_note_other(vcpu, reason);
+	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT)
+		return VTX_EXIT_RESUME;
+	if (reason >= VTX_NR_EXIT_REASONS)
+		return VTX_EXIT_SLOW;
+	fast = vtx_exit_table[array_index_nospec(reason, VTX_NR_EXIT_REASONS)].fast;
+	return fast ? fast(vcpu) : VTX_EXIT_SLOW;
+}
+
 /*
  * The hot reasons by direct calls: an indirect one costs a retpoline where the host needs those. What is not a reason of
  * the table, a failed entry above all, is left to the slow half.
@@ -16,11 +30,8 @@
 int vtx_handle_exit_fast(struct vtx_vcpu *vcpu)
 {
 	u32 reason = vcpu->exit_reason;
-	vtx_exit_fn fast;
 
 	switch (reason) {
-	case EXIT_REASON_EXTERNAL_INTERRUPT:
-		return VTX_EXIT_RESUME;
 	case EXIT_REASON_MSR_WRITE:
 		return vtx_fast_wrmsr(vcpu);
 	case EXIT_REASON_EPT_VIOLATION:
@@ -33,13 +44,8 @@ int vtx_handle_exit_fast(struct vtx_vcpu *vcpu)
 		return vtx_fast_rdmsr(vcpu);
 	case EXIT_REASON_VMCALL:
 		return vtx_fast_vmcall(vcpu);
-	case EXIT_REASON_HLT:
-		return VTX_EXIT_SLOW;
 	}
-	if (reason >= VTX_NR_EXIT_REASONS)
-		return VTX_EXIT_SLOW;
-	fast = vtx_exit_table[array_index_nospec(reason, VTX_NR_EXIT_REASONS)].fast;
-	return fast ? fast(vcpu) : VTX_EXIT_SLOW;
+	return handle_other_fast(vcpu, reason);
 }
 
 int vtx_exit_internal_error(struct vtx_vcpu *vcpu, u32 suberror, u32 ndata, const u64 *data)

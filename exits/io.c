@@ -10,6 +10,7 @@
 #include <linux/srcu.h>
 #include "exits/emulation.h"
 #include "exits/exits.h"
+#include "trace/recorder.h"
 #include "irqchip/irqchip.h"
 #include "vmx/regs.h"
 #include "vmx/vm.h"
@@ -88,6 +89,7 @@ int vtx_fast_io(struct vtx_vcpu *vcpu)
 	bool in = qual & QUAL_IN;
 	u32 value = in ? 0 : vcpu->regs[VTX_RAX];
 
+	vtx_exit_note_io(vcpu);
 	if (qual & QUAL_STRING)
 		return VTX_EXIT_SLOW;
 	if (!kernel_device(vcpu, port, size, in, &value))

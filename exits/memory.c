@@ -35,6 +35,7 @@ int vtx_fast_ept_violation(struct vtx_vcpu *vcpu)
 	u64 qual = vtx_qualification(vcpu);
 	u64 gpa = vtx_vmread64(GUEST_PHYSICAL_ADDRESS);
 
+	vtx_exit_note_ept(vcpu, qual, gpa);
 	reblock_nmi(vcpu, qual);
 	return vtx_ept_fault_fast(vcpu, gpa, qual & QUAL_WRITE, qual & QUAL_EXEC) ? VTX_EXIT_RESUME : VTX_EXIT_SLOW;
 }

@@ -4,6 +4,7 @@
  * APIC base may move the APIC page) or does not exist goes the slow way.
  */
 #include "exits/exits.h"
+#include "trace/recorder.h"
 #include "exits/msr_policy.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
@@ -24,6 +25,7 @@ int vtx_fast_rdmsr(struct vtx_vcpu *vcpu)
 {
 	u64 data;
 
+	vtx_exit_note_msr(vcpu);
 	if (vtx_msr_get(vcpu, vcpu->regs[VTX_RCX], &data, false))
 		return VTX_EXIT_SLOW;
 	finish_read(vcpu, data);
@@ -34,6 +36,7 @@ int vtx_fast_wrmsr(struct vtx_vcpu *vcpu)
 {
 	u32 index = vcpu->regs[VTX_RCX];
 
+	vtx_exit_note_msr(vcpu);
 	if (vtx_msr_rows[vtx_msr_find(index)].access & VTX_MSR_SLOW_WRITE)
 		return VTX_EXIT_SLOW;
 	/* A refused write has changed nothing, so the slow way may find that out again. */

@@ -19,8 +19,7 @@ struct vtx_exit_stat {
 	u64 count;
 	u64 ticks;			/* TSC from the exit to the next entry or the return to user space, sleep in HLT left out */
 	u64 user_ticks;			/* TSC from the return to user space for this reason to the next entry */
-	u32 min_inverted;		/* ~ of the smallest, so that zeroed memory is a good start */
-	u32 max;
+	u32 min, max;			/* of the ticks of one exit; ~0 and 0 when there was none */
 	u64 buckets[VTX_NR_BUCKETS];	/* [n]: ticks in [2^n, 2^(n+1)); 0 counts as 1, what is longer than 32 bits as ~0 */
 };
 
@@ -34,10 +33,11 @@ struct vtx_vcpu_stats {
 /* One exit of @ticks. */
 static __always_inline void vtx_stat_exit(struct vtx_exit_stat *stat, u32 ticks)
 {
+	OPTIMIZER_HIDE_VAR(stat); /* gcc would compute the address anew for each field */
 	stat->count++;
 	stat->ticks += ticks;
-	if (unlikely(~ticks > stat->min_inverted))
-		stat->min_inverted = ~ticks;
+	if (unlikely(ticks < stat->min))
+		stat->min = ticks;
 	if (unlikely(ticks > stat->max))
 		stat->max = ticks;
 	stat->buckets[__fls(ticks | 1)]++;

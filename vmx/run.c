@@ -74,8 +74,9 @@ static int report_vmfail(struct vtx_vcpu *vcpu)
 
 	vcpu->exit_tsc = rdtsc();
 	vcpu->exit_reason = ~0u;
-	vcpu->vectoring = 0;
-	vtx_exit_open(vcpu, ~0u);
+	vtx_exit_open(vcpu, ~0u, vcpu->exit_tsc);
+	vtx_exit_left_open(vcpu);
+	vtx_exit_note_other(vcpu, ~0u);
 	vtx_recorder_freeze(vcpu);
 	vcpu->run->exit_reason = KVM_EXIT_FAIL_ENTRY;
 	vcpu->run->fail_entry.hardware_entry_failure_reason = error;
@@ -124,16 +125,15 @@ static void host_exceptions(struct vtx_vcpu *vcpu)
 
 static void after_exit(struct vtx_vcpu *vcpu)
 {
+	u64 tsc = rdtsc();
 	u32 reason;
 
-	vcpu->exit_tsc = rdtsc();
-	vcpu->cached = 0;
+	vcpu->exit_tsc = tsc;
 	reason = vtx_vmread32(VM_EXIT_REASON);
 	vcpu->exit_reason = reason;
-	vcpu->vectoring = 0;
 	/* A failed check of guest state leaves the launch state alone, and no event was delivered (SDM vol. 3, 27.8). */
 	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
-		vtx_exit_open(vcpu, reason);
+		vtx_exit_open(vcpu, reason, tsc);
 		return;
 	}
 	vcpu->vmcs.launched = true;
@@ -141,7 +141,7 @@ static void after_exit(struct vtx_vcpu *vcpu)
 		host_exceptions(vcpu);
 	if (unlikely(reason >= 64 || !(INSTRUCTION_EXITS & BIT_ULL(reason)) || something_injected(vcpu)))
 		vtx_events_after_exit(vcpu);
-	vtx_exit_open(vcpu, reason);
+	vtx_exit_open(vcpu, reason, tsc);
 	/*
 	 * An injected event is delivered before the processor looks at external interrupts. A guest whose exceptions raise the next one
 	 * in delivery, for ever (#AC upon #AC, CVE-2015-5307; #DB upon #DB, CVE-2015-8104), would starve the host without a look here.
@@ -186,9 +186,11 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 		WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
 		after_exit(vcpu);
 		r = vtx_handle_exit_fast(vcpu);
-		if (r != VTX_EXIT_RESUME)
+		if (r != VTX_EXIT_RESUME) {
+			vtx_exit_left_open(vcpu);
 			break;
-		vtx_exit_close(vcpu, VTX_BY_FAST);
+		}
+		vtx_exit_close_fast(vcpu);
 	}
 	WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
 	vtx_session_end(vcpu);

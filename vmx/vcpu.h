@@ -166,12 +166,17 @@ struct vtx_vcpu {
 	struct vtx_vcpu_stats *stats;
 	struct vtx_vcpu_stats *stats_then;	/* debugfs: where they stood when last cleared; NULL: never (trace/debugfs_stats.c) */
 	struct vtx_ring *ring;
-	u64 recorded;			/* exits ever recorded */
-	struct vtx_record *record;	/* of the exit that is not answered yet, or NULL */
+	struct vtx_record *record;	/* of the last exit */
+	bool exit_open;			/* ... which is not answered yet, outside the inner loop */
 	struct vtx_exit_stat *user_stat;	/* user space has been asked since user_tsc because of this one, or NULL */
 	u64 user_tsc;
-	u32 entry_event;		/* VM-entry interruption information of the last entry that injected; 0 once recorded */
-	u32 vectoring;			/* IDT-vectoring information of the last exit */
+	union {
+		struct {
+			u32 entry_event;	/* VM-entry interruption information of the entry that injected */
+			u32 vectoring;		/* IDT-vectoring information of the exit */
+		};
+		u64 noted_events;		/* both; 0 once recorded */
+	};
 	struct dentry *debugfs;
 };
 
