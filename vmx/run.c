@@ -15,6 +15,7 @@
 #include "exits/exits.h"
 #include "irqchip/irqchip.h"
 #include "vmx/controls.h"
+#include "vmx/entry_state.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 #include "vmx/session.h"
@@ -67,15 +68,14 @@ static void answer_fast_requests(struct vtx_vcpu *vcpu)
 		vtx_events_before_entry(vcpu);
 }
 
-static int report_vmfail(struct vtx_vcpu *vcpu)
+/* VMLAUNCH or VMRESUME failed. The error is taken now, as the next VMX instruction that fails overwrites it. */
+static int vmfail(struct vtx_vcpu *vcpu)
 {
-	u32 error = vtx_vmread32(VM_INSTRUCTION_ERROR);
-
+	vcpu->exit_tsc = rdtsc();
 	vcpu->exit_reason = ~0u;
-	vcpu->run->exit_reason = KVM_EXIT_FAIL_ENTRY;
-	vcpu->run->fail_entry.hardware_entry_failure_reason = error;
-	vcpu->run->fail_entry.cpu = vcpu->cpu;
-	return VTX_EXIT_USER;
+	vcpu->qualification = vtx_vmread32(VM_INSTRUCTION_ERROR);
+	vcpu->cached |= BIT(VTX_CACHE_QUAL);
+	return VTX_EXIT_SLOW;
 }
 
 /*
@@ -177,10 +177,14 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 		if (unlikely(vcpu->ept_gen != atomic64_read(&vm->ept.gen)))
 			vtx_ept_tlb_before_entry(vcpu);
 		vtx_regs_flush(vcpu);
+		if (static_branch_unlikely(&vtx_check_entry) && !vtx_entry_allowed(vcpu)) {
+			r = VTX_EXIT_SLOW;
+			break;
+		}
 
 		if (unlikely(enter_guest(vcpu))) {
 			WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
-			r = report_vmfail(vcpu);
+			r = vmfail(vcpu);
 			break;
 		}
 		WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
