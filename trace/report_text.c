@@ -7,8 +7,11 @@
 #include "trace/report.h"
 
 static const char *const kind_name[] = {
-	[VTX_FAILURE_ENTRY] = "entry",		 [VTX_FAILURE_TRIPLE_FAULT] = "triple fault", [VTX_FAILURE_EMULATION] = "emulation",
-	[VTX_FAILURE_INTERNAL] = "internal error", [VTX_FAILURE_VM_DEAD] = "VM dead",
+	[VTX_FAILURE_ENTRY] = "entry",
+	[VTX_FAILURE_TRIPLE_FAULT] = "triple fault",
+	[VTX_FAILURE_EMULATION] = "emulation",
+	[VTX_FAILURE_INTERNAL] = "internal error",
+	[VTX_FAILURE_VM_DEAD] = "VM dead",
 };
 
 static const char *const register_name[] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
@@ -70,8 +73,8 @@ void vtx_report_print(struct seq_file *file, const struct vtx_failure_report *r)
 		return;
 	seq_printf(file, "%s\n", r->text);
 	seq_printf(file, "kind %s\n", r->kind < ARRAY_SIZE(kind_name) ? kind_name[r->kind] : "?");
-	seq_printf(file, "vcpu %u\nexit_reason %#x\nqualification %#llx\ntsc %llu\n", r->vcpu_id, r->exit_reason, r->qualification,
-		   r->tsc);
+	seq_printf(file, "vcpu %u\nexit_reason %#x\nqualification %#llx\ntsc %llu\n", r->vcpu_id, r->exit_reason,
+		   r->qualification, r->tsc);
 	print_registers(file, r);
 	if (r->insn_len) {
 		seq_puts(file, "insn");

@@ -13,7 +13,7 @@
 
 static bool check_entry;
 module_param(check_entry, bool, 0444);
-MODULE_PARM_DESC(check_entry, "try the manual's rules before every VM entry and refuse what the processor would; slow (default N)");
+MODULE_PARM_DESC(check_entry, "try the manual's rules before every VM entry and refuse what would fail; slow (default N)");
 
 DEFINE_STATIC_KEY_FALSE(vtx_check_entry);
 

@@ -208,8 +208,16 @@ static inline bool rule_guest_64(const struct vtx_entry_state *s)
 #define RULE_EFER_LMA BIT_ULL(10)
 
 /* The VM-entry interruption-information field, SDM vol. 3, table 25-17. */
-enum { RULE_EXT_INTR = 0, RULE_NMI = 2, RULE_HARD_EXCEPTION = 3, RULE_SOFT_INTR = 4, RULE_PRIV_SOFT = 5, RULE_SOFT_EXCEPTION = 6,
-       RULE_OTHER = 7 };
+enum {
+	RULE_EXT_INTR = 0,
+	RULE_NMI = 2,
+	RULE_HARD_EXCEPTION = 3,
+	RULE_SOFT_INTR = 4,
+	RULE_PRIV_SOFT = 5,
+	RULE_SOFT_EXCEPTION = 6,
+	RULE_OTHER = 7,
+};
+
 #define RULE_INTR_VALID BIT(31)
 #define RULE_INTR_ERROR BIT(11)
 

@@ -8,36 +8,33 @@
 #define EXIT "vol. 3, 27.2.1.2"
 #define ENTRY "vol. 3, 27.2.1.3"
 
-typedef const struct vtx_entry_state *state;
-typedef const struct vtx_entry_rule *rule;
-
 /* ------------------------------------------------------------------ control words */
 
-static u64 control_msr(state s, rule r)
+static u64 control_msr(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return r->at == offsetof(struct vtx_entry_state, exit) ? s->cpu.msrs.exit : s->cpu.msrs.entry;
 }
 
-static bool must_be_one(state s, rule r, u64 found, u64 *allowed)
+static bool must_be_one(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = (u32)control_msr(s, r);
 	return !(*allowed & ~found);
 }
 
-static bool may_be_one(state s, rule r, u64 found, u64 *allowed)
+static bool may_be_one(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = control_msr(s, r) >> 32;
 	return !(found & ~*allowed);
 }
 
-static bool no_timer(state s, rule r)
+static bool no_timer(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !(s->pin & PIN_PREEMPTION_TIMER);
 }
 
 /* ------------------------------------------------------------------ MSR areas */
 
-static u32 area_count(state s, rule r)
+static u32 area_count(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	if (r->at == offsetof(struct vtx_entry_state, exit_store_addr))
 		return s->exit_store_count;
@@ -46,18 +43,18 @@ static u32 area_count(state s, rule r)
 	return s->entry_load_count;
 }
 
-static bool area_used(state s, rule r)
+static bool area_used(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return area_count(s, r);
 }
 
 /* One rule for the first byte and one for the last: the second counts when the first holds. */
-static bool area_starts_well(state s, rule r)
+static bool area_starts_well(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return area_used(s, r) && vtx_rule_value(s, r) < BIT_ULL(s->cpu.maxphyaddr);
 }
 
-static bool area_ends_well(state s, rule r, u64 found, u64 *allowed)
+static bool area_ends_well(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = BIT_ULL(s->cpu.maxphyaddr) - 1;
 	return found + 16ULL * area_count(s, r) - 1 <= *allowed;
@@ -65,55 +62,55 @@ static bool area_ends_well(state s, rule r, u64 found, u64 *allowed)
 
 /* ------------------------------------------------------------------ the event to inject */
 
-static bool injects(state s, rule r)
+static bool injects(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_injects(s);
 }
 
-static bool injects_nmi(state s, rule r)
+static bool injects_nmi(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_injects_type(s, RULE_NMI);
 }
 
-static bool injects_exception(state s, rule r)
+static bool injects_exception(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_injects_type(s, RULE_HARD_EXCEPTION);
 }
 
-static bool injects_other(state s, rule r)
+static bool injects_other(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_injects_type(s, RULE_OTHER);
 }
 
-static bool injects_software(state s, rule r)
+static bool injects_software(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	u32 type = rule_intr_type(s);
 
 	return rule_injects(s) && type >= RULE_SOFT_INTR && type <= RULE_SOFT_EXCEPTION;
 }
 
-static bool injects_error(state s, rule r)
+static bool injects_error(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_injects(s) && (s->intr_info & RULE_INTR_ERROR);
 }
 
-static bool real_mode(state s)
+static bool real_mode(const struct vtx_entry_state *s)
 {
 	return rule_unrestricted(s) && !(s->cr0 & RULE_CR0_PE);
 }
 
 /* IA32_VMX_BASIC bit 56: any exception may come with or without an error code (SDM vol. 3, A.1). */
-static bool exception_in_protected_mode(state s, rule r)
+static bool exception_in_protected_mode(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return injects_exception(s, r) && !real_mode(s) && !(s->cpu.msrs.basic & BIT_ULL(56));
 }
 
-static bool error_in_real_mode(state s, rule r)
+static bool error_in_real_mode(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return injects_error(s, r) && injects_exception(s, r) && real_mode(s);
 }
 
-static bool error_without_exception(state s, rule r)
+static bool error_without_exception(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return injects_error(s, r) && !injects_exception(s, r);
 }
@@ -124,19 +121,19 @@ static bool pushes_error(u32 vector)
 	return vector < 32 && (0x27d00U >> vector & 1);
 }
 
-static bool has_its_error(state s, rule r, u64 found, u64 *allowed)
+static bool has_its_error(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = RULE_INTR_ERROR;
 	return !pushes_error(found & 0xff) || (found & RULE_INTR_ERROR);
 }
 
-static bool has_no_error(state s, rule r, u64 found, u64 *allowed)
+static bool has_no_error(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = 0;
 	return pushes_error(found & 0xff) || !(found & RULE_INTR_ERROR);
 }
 
-static bool type_exists(state s, rule r, u64 found, u64 *allowed)
+static bool type_exists(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	u32 type = rule_intr_type(s);
 
@@ -146,18 +143,18 @@ static bool type_exists(state s, rule r, u64 found, u64 *allowed)
 	return *allowed >> type & 1;
 }
 
-static bool vector_is(state s, rule r, u64 found, u64 *allowed)
+static bool vector_is(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	return (found & 0xff) == r->mask;
 }
 
-static bool vector_at_most(state s, rule r, u64 found, u64 *allowed)
+static bool vector_at_most(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	return (found & 0xff) <= r->mask;
 }
 
 /* IA32_VMX_MISC bit 30: length 0 is possible (SDM vol. 3, A.6). */
-static bool length_zero(state s, rule r, u64 found, u64 *allowed)
+static bool length_zero(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = 1;
 	return found || (s->cpu.msrs.misc & BIT_ULL(30));
@@ -207,7 +204,8 @@ static const struct vtx_entry_rule rows[] = {
 	ROW("entry-load.end", ENTRY, "VM_ENTRY_MSR_LOAD_ADDR", entry_load_addr, area_starts_well, area_ends_well, 0,
 	    ENTRY_LOAD END),
 
-	ROW("inject.type", ENTRY, INFO, intr_info, injects, type_exists, 0, "No such type of event to inject; allowed: a bit per type"),
+	ROW("inject.type", ENTRY, INFO, intr_info, injects, type_exists, 0,
+	    "No such type of event to inject; allowed: a bit per type"),
 	ROW("inject.reserved", ENTRY, INFO, intr_info, injects, rule_zero, GENMASK_ULL(30, 12),
 	    "Bits 30:12 of the event to inject are reserved"),
 	ROW("inject.nmi-vector", ENTRY, INFO, intr_info, injects_nmi, vector_is, 2, "An NMI has vector 2"),

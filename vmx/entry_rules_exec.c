@@ -7,124 +7,121 @@
 
 #define EXEC "vol. 3, 27.2.1.1"
 
-typedef const struct vtx_entry_state *state;
-typedef const struct vtx_entry_rule *rule;
-
 /* ------------------------------------------------------------------ conditions */
 
-static bool has_secondary(state s, rule r)
+static bool has_secondary(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->proc & PROC_SECONDARY;
 }
 
-static bool io_bitmaps(state s, rule r)
+static bool io_bitmaps(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->proc & PROC_IO_BITMAPS;
 }
 
-static bool msr_bitmaps(state s, rule r)
+static bool msr_bitmaps(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->proc & PROC_MSR_BITMAPS;
 }
 
-static bool tpr_shadow(state s, rule r)
+static bool tpr_shadow(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->proc & PROC_TPR_SHADOW;
 }
 
-static bool no_tpr_shadow(state s, rule r)
+static bool no_tpr_shadow(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !tpr_shadow(s, r) && has_secondary(s, r);
 }
 
-static bool uses_threshold(state s, rule r)
+static bool uses_threshold(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return tpr_shadow(s, r) && !(rule_proc2(s) & PROC2_VIRTUAL_INTR);
 }
 
-static bool compares_threshold(state s, rule r)
+static bool compares_threshold(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return uses_threshold(s, r) && !(rule_proc2(s) & PROC2_APIC_ACCESSES) && s->vtpr_known;
 }
 
-static bool no_nmi_exiting(state s, rule r)
+static bool no_nmi_exiting(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !(s->pin & PIN_NMI);
 }
 
-static bool no_virtual_nmis(state s, rule r)
+static bool no_virtual_nmis(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !(s->pin & PIN_VIRTUAL_NMI);
 }
 
-static bool apic_accesses(state s, rule r)
+static bool apic_accesses(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_proc2(s) & PROC2_APIC_ACCESSES;
 }
 
-static bool virtual_intr(state s, rule r)
+static bool virtual_intr(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_proc2(s) & PROC2_VIRTUAL_INTR;
 }
 
-static bool posted(state s, rule r)
+static bool posted(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->pin & PIN_POSTED;
 }
 
-static bool vpid(state s, rule r)
+static bool vpid(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_proc2(s) & PROC2_VPID;
 }
 
-static bool ept(state s, rule r)
+static bool ept(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_proc2(s) & PROC2_EPT;
 }
 
-static bool no_ept(state s, rule r)
+static bool no_ept(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return has_secondary(s, r) && !ept(s, r);
 }
 
-static bool pml(state s, rule r)
+static bool pml(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_proc2(s) & PROC2_PML;
 }
 
-static bool vm_functions(state s, rule r)
+static bool vm_functions(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_proc2(s) & PROC2_VMFUNC;
 }
 
 #define VMFUNC_EPTP_SWITCHING BIT_ULL(0)
 
-static bool eptp_switching(state s, rule r)
+static bool eptp_switching(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return vm_functions(s, r) && (s->vmfunc_controls & VMFUNC_EPTP_SWITCHING);
 }
 
-static bool eptp_switching_no_ept(state s, rule r)
+static bool eptp_switching_no_ept(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return eptp_switching(s, r) && !ept(s, r);
 }
 
-static bool shadowing(state s, rule r)
+static bool shadowing(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_proc2(s) & PROC2_SHADOWING;
 }
 
-static bool virtualization_exceptions(state s, rule r)
+static bool virtualization_exceptions(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_proc2(s) & PROC2_VE;
 }
 
-static bool tsc_scaling(state s, rule r)
+static bool tsc_scaling(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return (rule_proc2(s) & PROC2_TSC_SCALING) && (s->proc & BIT(3));
 }
 
-static bool pt_guest_physical(state s, rule r)
+static bool pt_guest_physical(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_proc2(s) & PROC2_PT_GUEST_PHYSICAL;
 }
@@ -132,7 +129,7 @@ static bool pt_guest_physical(state s, rule r)
 /* ------------------------------------------------------------------ tests */
 
 /* The low half of a capability MSR has the bits that must be 1, the high half those that may be. */
-static u64 control_msr(state s, rule r)
+static u64 control_msr(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	if (r->at == offsetof(struct vtx_entry_state, pin))
 		return s->cpu.msrs.pin;
@@ -141,32 +138,32 @@ static u64 control_msr(state s, rule r)
 	return s->cpu.msrs.proc2;
 }
 
-static bool must_be_one(state s, rule r, u64 found, u64 *allowed)
+static bool must_be_one(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = (u32)control_msr(s, r);
 	return !(*allowed & ~found);
 }
 
-static bool may_be_one(state s, rule r, u64 found, u64 *allowed)
+static bool may_be_one(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = control_msr(s, r) >> 32;
 	return !(found & ~*allowed);
 }
 
-static bool cr3_targets(state s, rule r, u64 found, u64 *allowed)
+static bool cr3_targets(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = (s->cpu.msrs.misc >> 16) & 0x1ff; /* IA32_VMX_MISC, SDM vol. 3, A.6 */
 	return found <= *allowed;
 }
 
-static bool threshold_reached(state s, rule r, u64 found, u64 *allowed)
+static bool threshold_reached(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->vtpr >> 4;
 	return (found & 15) <= *allowed;
 }
 
 /* The parts of an EPTP, SDM vol. 3, table 25-9; what is supported: IA32_VMX_EPT_VPID_CAP, A.10. */
-static bool eptp_type(state s, rule r, u64 found, u64 *allowed)
+static bool eptp_type(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	u64 cap = s->cpu.msrs.ept_vpid;
 
@@ -174,7 +171,7 @@ static bool eptp_type(state s, rule r, u64 found, u64 *allowed)
 	return ((found & 7) == 6 && (cap & BIT_ULL(14))) || ((found & 7) == 0 && (cap & BIT_ULL(8)));
 }
 
-static bool eptp_walk(state s, rule r, u64 found, u64 *allowed)
+static bool eptp_walk(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	u64 cap = s->cpu.msrs.ept_vpid, walk = (found >> 3) & 7;
 
@@ -182,13 +179,13 @@ static bool eptp_walk(state s, rule r, u64 found, u64 *allowed)
 	return (walk == 3 && (cap & BIT_ULL(6))) || (walk == 4 && (cap & BIT_ULL(7)));
 }
 
-static bool eptp_ad(state s, rule r, u64 found, u64 *allowed)
+static bool eptp_ad(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.msrs.ept_vpid & BIT_ULL(21) ? BIT_ULL(6) : 0;
 	return !(found & BIT_ULL(6) & ~*allowed);
 }
 
-static bool eptp_reserved(state s, rule r, u64 found, u64 *allowed)
+static bool eptp_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	u64 reserved = GENMASK_ULL(11, 8);
 
@@ -198,7 +195,7 @@ static bool eptp_reserved(state s, rule r, u64 found, u64 *allowed)
 	return !(found & reserved);
 }
 
-static bool vmfunc_supported(state s, rule r, u64 found, u64 *allowed)
+static bool vmfunc_supported(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.vmfunc;
 	return !(found & ~*allowed);

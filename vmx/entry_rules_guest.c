@@ -10,104 +10,101 @@
 #define TABLES "vol. 3, 27.3.1.3"
 #define FLOW "vol. 3, 27.3.1.4"
 
-typedef const struct vtx_entry_state *state;
-typedef const struct vtx_entry_rule *rule;
-
 /* ------------------------------------------------------------------ conditions */
 
-static bool guest_64(state s, rule r)
+static bool guest_64(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_guest_64(s);
 }
 
-static bool guest_not_64(state s, rule r)
+static bool guest_not_64(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !rule_guest_64(s);
 }
 
-static bool code_64(state s, rule r)
+static bool code_64(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_guest_64(s) && (s->seg[E_CS].ar & BIT(13));
 }
 
-static bool code_not_64(state s, rule r)
+static bool code_not_64(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !code_64(s, r);
 }
 
-static bool no_pe(state s, rule r)
+static bool no_pe(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !(s->cr0 & RULE_CR0_PE);
 }
 
 /* One reason for each: in IA-32e mode the first rule about RFLAGS.VM speaks. */
-static bool real_mode(state s, rule r)
+static bool real_mode(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return no_pe(s, r) && !rule_guest_64(s);
 }
 
-static bool no_pe_if_unrestricted(state s, rule r)
+static bool no_pe_if_unrestricted(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return no_pe(s, r) && rule_unrestricted(s);
 }
 
-static bool no_wp(state s, rule r)
+static bool no_wp(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !(s->cr0 & RULE_CR0_WP);
 }
 
-static bool loads_debug(state s, rule r)
+static bool loads_debug(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->entry & ENTRY_LOAD_DEBUG;
 }
 
-static bool loads_pat(state s, rule r)
+static bool loads_pat(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->entry & ENTRY_LOAD_PAT;
 }
 
-static bool loads_efer(state s, rule r)
+static bool loads_efer(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->entry & ENTRY_LOAD_EFER;
 }
 
 /* EFER.LMA has a rule of its own, so that LME is compared with what LMA must be. */
-static bool loads_efer_with_paging(state s, rule r)
+static bool loads_efer_with_paging(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return loads_efer(s, r) && (s->cr0 & RULE_CR0_PG);
 }
 
-static bool loads_perf(state s, rule r)
+static bool loads_perf(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->entry & ENTRY_LOAD_PERF;
 }
 
-static bool loads_bndcfgs(state s, rule r)
+static bool loads_bndcfgs(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->entry & ENTRY_LOAD_BNDCFGS;
 }
 
-static bool loads_pkrs(state s, rule r)
+static bool loads_pkrs(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->entry & ENTRY_LOAD_PKRS;
 }
 
-static bool loads_cet(state s, rule r)
+static bool loads_cet(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->entry & ENTRY_LOAD_CET;
 }
 
-static bool loads_cet_32(state s, rule r)
+static bool loads_cet_32(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return loads_cet(s, r) && code_not_64(s, r);
 }
 
-static bool loads_cet_64(state s, rule r)
+static bool loads_cet_64(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return loads_cet(s, r) && code_64(s, r);
 }
 
-static bool injects_ext_intr(state s, rule r)
+static bool injects_ext_intr(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_injects_type(s, RULE_EXT_INTR);
 }
@@ -116,7 +113,7 @@ static bool injects_ext_intr(state s, rule r)
 
 #define CR0_UNCHECKED (BIT_ULL(29) | BIT_ULL(30)) /* NW and CD: VM entry does not load them */
 
-static bool cr0_fixed_to_1(state s, rule r, u64 found, u64 *allowed)
+static bool cr0_fixed_to_1(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.msrs.cr0_fixed0 & ~CR0_UNCHECKED;
 	if (rule_unrestricted(s))
@@ -126,44 +123,44 @@ static bool cr0_fixed_to_1(state s, rule r, u64 found, u64 *allowed)
 	return !(*allowed & ~found);
 }
 
-static bool cr0_fixed_to_0(state s, rule r, u64 found, u64 *allowed)
+static bool cr0_fixed_to_0(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.msrs.cr0_fixed1 | CR0_UNCHECKED;
 	return !(found & ~*allowed);
 }
 
-static bool cr4_fixed_to_1(state s, rule r, u64 found, u64 *allowed)
+static bool cr4_fixed_to_1(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.msrs.cr4_fixed0;
 	return !(*allowed & ~found);
 }
 
-static bool cr4_fixed_to_0(state s, rule r, u64 found, u64 *allowed)
+static bool cr4_fixed_to_0(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.msrs.cr4_fixed1;
 	return !(found & ~*allowed);
 }
 
-static bool efer_reserved(state s, rule r, u64 found, u64 *allowed)
+static bool efer_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.efer_valid;
 	return !(found & ~*allowed);
 }
 
-static bool efer_agrees(state s, rule r, u64 found, u64 *allowed)
+static bool efer_agrees(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = rule_guest_64(s) ? r->mask : 0;
 	return (found & r->mask) == *allowed;
 }
 
-static bool perf_reserved(state s, rule r, u64 found, u64 *allowed)
+static bool perf_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.perf_global_valid;
 	return !(found & ~*allowed);
 }
 
 /* Not quite canonical: only the bits that the processor does not have must be the same. */
-static bool rip_width(state s, rule r, u64 found, u64 *allowed)
+static bool rip_width(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	u64 high = found >> s->cpu.linear_bits;
 
@@ -210,7 +207,8 @@ static const struct vtx_entry_rule rows[] = {
 	    "With CR0.PG, EFER.LME must be EFER.LMA"),
 	ROW("bndcfgs.reserved", REGS, "GUEST_BNDCFGS", bndcfgs, loads_bndcfgs, rule_zero, GENMASK_ULL(11, 2),
 	    "Bits 11:2 of IA32_BNDCFGS are reserved"),
-	ROW("bndcfgs.canonical", REGS, "GUEST_BNDCFGS", bndcfgs, loads_bndcfgs, rule_canonical, 0, "The bound directory" CANONICAL),
+	ROW("bndcfgs.canonical", REGS, "GUEST_BNDCFGS", bndcfgs, loads_bndcfgs, rule_canonical, 0,
+	    "The bound directory" CANONICAL),
 	ROW("pkrs.reserved", REGS, "GUEST_IA32_PKRS", pkrs, loads_pkrs, rule_zero, GENMASK_ULL(63, 32),
 	    "Bits 63:32 of IA32_PKRS must be 0"),
 	ROW("s-cet.reserved", REGS, "GUEST_S_CET", s_cet, loads_cet, rule_zero, GENMASK_ULL(9, 6),

@@ -9,57 +9,54 @@
 #define SEGS "vol. 3, 27.2.3"
 #define SIZE "vol. 3, 27.2.4"
 
-typedef const struct vtx_entry_state *state;
-typedef const struct vtx_entry_rule *rule;
-
 /* ------------------------------------------------------------------ conditions */
 
-static bool host_64(state s, rule r)
+static bool host_64(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->exit & EXIT_HOST_64;
 }
 
-static bool host_32(state s, rule r)
+static bool host_32(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !host_64(s, r);
 }
 
-static bool in_long_mode(state s, rule r)
+static bool in_long_mode(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->cpu.long_mode;
 }
 
-static bool not_in_long_mode(state s, rule r)
+static bool not_in_long_mode(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !s->cpu.long_mode;
 }
 
-static bool loads_pat(state s, rule r)
+static bool loads_pat(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->exit & EXIT_LOAD_PAT;
 }
 
-static bool loads_efer(state s, rule r)
+static bool loads_efer(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->exit & EXIT_LOAD_EFER;
 }
 
-static bool loads_perf(state s, rule r)
+static bool loads_perf(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->exit & EXIT_LOAD_PERF;
 }
 
-static bool loads_pkrs(state s, rule r)
+static bool loads_pkrs(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->exit & EXIT_LOAD_PKRS;
 }
 
-static bool loads_cet(state s, rule r)
+static bool loads_cet(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->exit & EXIT_LOAD_CET;
 }
 
-static bool no_wp(state s, rule r)
+static bool no_wp(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !(s->host_cr0 & RULE_CR0_WP);
 }
@@ -67,43 +64,43 @@ static bool no_wp(state s, rule r)
 /* ------------------------------------------------------------------ tests */
 
 /* Bits of CR0 and CR4 that VMX operation fixes (SDM vol. 3, A.7 and A.8). */
-static bool cr0_fixed_to_1(state s, rule r, u64 found, u64 *allowed)
+static bool cr0_fixed_to_1(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.msrs.cr0_fixed0;
 	return !(*allowed & ~found);
 }
 
-static bool cr0_fixed_to_0(state s, rule r, u64 found, u64 *allowed)
+static bool cr0_fixed_to_0(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.msrs.cr0_fixed1;
 	return !(found & ~*allowed);
 }
 
-static bool cr4_fixed_to_1(state s, rule r, u64 found, u64 *allowed)
+static bool cr4_fixed_to_1(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.msrs.cr4_fixed0;
 	return !(*allowed & ~found);
 }
 
-static bool cr4_fixed_to_0(state s, rule r, u64 found, u64 *allowed)
+static bool cr4_fixed_to_0(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.msrs.cr4_fixed1;
 	return !(found & ~*allowed);
 }
 
-static bool efer_reserved(state s, rule r, u64 found, u64 *allowed)
+static bool efer_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.efer_valid;
 	return !(found & ~*allowed);
 }
 
-static bool efer_agrees(state s, rule r, u64 found, u64 *allowed)
+static bool efer_agrees(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = host_64(s, r) ? r->mask : 0;
 	return (found & r->mask) == *allowed;
 }
 
-static bool perf_reserved(state s, rule r, u64 found, u64 *allowed)
+static bool perf_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.perf_global_valid;
 	return !(found & ~*allowed);
@@ -131,7 +128,8 @@ static const struct vtx_entry_rule rows[] = {
 	    "SYSENTER_EIP" CANONICAL),
 	ROW("perf-global-ctrl.reserved", REGS, "HOST_IA32_PERF_GLOBAL_CTRL", host_perf_global, loads_perf, perf_reserved, 0,
 	    "IA32_PERF_GLOBAL_CTRL has reserved bits set"),
-	ROW("pat.type", REGS, "HOST_IA32_PAT", host_pat, loads_pat, rule_pat, 0, "Each byte of IA32_PAT must be 0, 1, 4, 5, 6 or 7"),
+	ROW("pat.type", REGS, "HOST_IA32_PAT", host_pat, loads_pat, rule_pat, 0,
+	    "Each byte of IA32_PAT must be 0, 1, 4, 5, 6 or 7"),
 	ROW("efer.reserved", REGS, "HOST_IA32_EFER", host_efer, loads_efer, efer_reserved, 0, "IA32_EFER has reserved bits set"),
 	ROW("efer.lma", REGS, "HOST_IA32_EFER", host_efer, loads_efer, efer_agrees, RULE_EFER_LMA,
 	    "EFER.LMA must be the host address-space size control"),

@@ -10,9 +10,6 @@
 
 #define SEGMENT "vol. 3, 27.3.1.2"
 
-typedef const struct vtx_entry_state *state;
-typedef const struct vtx_entry_rule *rule;
-
 /* Access rights, SDM vol. 3, table 25-2. */
 #define AR_TYPE 15
 #define AR_S BIT(4)
@@ -33,130 +30,131 @@ typedef const struct vtx_entry_rule *rule;
 #define TYPE_BUSY_TSS16 3
 #define TYPE_BUSY_TSS 11
 
-static u32 ar_type(state s, u32 seg)
+static u32 ar_type(const struct vtx_entry_state *s, u32 seg)
 {
 	return s->seg[seg].ar & AR_TYPE;
 }
 
-static u32 ar_dpl(state s, u32 seg)
+static u32 ar_dpl(const struct vtx_entry_state *s, u32 seg)
 {
 	return s->seg[seg].ar >> 5 & 3;
 }
 
-static u32 rpl(state s, u32 seg)
+static u32 rpl(const struct vtx_entry_state *s, u32 seg)
 {
 	return s->seg[seg].selector & 3;
 }
 
 /* ------------------------------------------------------------------ conditions */
 
-static bool v86(state s, rule r)
+/* RFLAGS.VM where it cannot be has a rule of its own. */
+static bool v86(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
-	return s->rflags & RULE_RFLAGS_VM;
+	return (s->rflags & RULE_RFLAGS_VM) && (s->cr0 & RULE_CR0_PE) && !rule_guest_64(s);
 }
 
-static bool not_v86(state s, rule r)
+static bool not_v86(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !v86(s, r);
 }
 
 /* CS is always used, whatever its bit says. */
-static bool usable(state s, rule r)
+static bool usable(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return r->seg == E_CS || !(s->seg[r->seg].ar & AR_UNUSABLE);
 }
 
-static bool usable_not_v86(state s, rule r)
+static bool usable_not_v86(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return usable(s, r) && not_v86(s, r);
 }
 
-static bool usable_code(state s, rule r)
+static bool usable_code(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return usable_not_v86(s, r) && (ar_type(s, r->seg) & TYPE_CODE);
 }
 
-static bool cs_conforming(state s, rule r)
+static bool cs_conforming(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return not_v86(s, r) && (ar_type(s, E_CS) & (TYPE_CODE | TYPE_CONFORMING)) == (TYPE_CODE | TYPE_CONFORMING);
 }
 
-static bool cs_nonconforming(state s, rule r)
+static bool cs_nonconforming(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return not_v86(s, r) && (ar_type(s, E_CS) & (TYPE_CODE | TYPE_CONFORMING)) == TYPE_CODE;
 }
 
-static bool cs_is_data(state s, rule r)
+static bool cs_is_data(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return not_v86(s, r) && ar_type(s, E_CS) == TYPE_DATA_RW && rule_unrestricted(s);
 }
 
-static bool cs_64(state s, rule r)
+static bool cs_64(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_guest_64(s) && (s->seg[E_CS].ar & AR_L) && not_v86(s, r);
 }
 
-static bool restricted(state s, rule r)
+static bool restricted(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return not_v86(s, r) && !rule_unrestricted(s);
 }
 
-static bool real_mode_or_cs_is_data(state s, rule r)
+static bool real_mode_or_cs_is_data(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return not_v86(s, r) && (!(s->cr0 & RULE_CR0_PE) || ar_type(s, E_CS) == TYPE_DATA_RW);
 }
 
 /* All data segments, and code that is not conforming. */
-static bool restricted_usable_with_dpl(state s, rule r)
+static bool restricted_usable_with_dpl(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return restricted(s, r) && usable(s, r) && ar_type(s, r->seg) < (TYPE_CODE | TYPE_CONFORMING);
 }
 
-static bool tr_64(state s, rule r)
+static bool tr_64(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return usable(s, r) && rule_guest_64(s);
 }
 
-static bool tr_32(state s, rule r)
+static bool tr_32(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return usable(s, r) && !rule_guest_64(s);
 }
 
-static bool usable_granular(state s, rule r)
+static bool usable_granular(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return usable_not_v86(s, r) && (s->seg[r->seg].ar & AR_G);
 }
 
-static bool usable_bytes(state s, rule r)
+static bool usable_bytes(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return usable_not_v86(s, r) && !(s->seg[r->seg].ar & AR_G);
 }
 
 /* LDTR and TR keep their rules in virtual-8086 mode. */
-static bool system_granular(state s, rule r)
+static bool system_granular(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return usable(s, r) && (s->seg[r->seg].ar & AR_G);
 }
 
-static bool system_bytes(state s, rule r)
+static bool system_bytes(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return usable(s, r) && !(s->seg[r->seg].ar & AR_G);
 }
 
 /* ------------------------------------------------------------------ tests */
 
-static bool v86_base(state s, rule r, u64 found, u64 *allowed)
+static bool v86_base(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = (u64)s->seg[r->seg].selector << 4;
 	return found == *allowed;
 }
 
-static bool equal(state s, rule r, u64 found, u64 *allowed)
+static bool equal(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	return found == r->mask;
 }
 
-static bool cs_type(state s, rule r, u64 found, u64 *allowed)
+static bool cs_type(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	u32 type = found & AR_TYPE;
 
@@ -166,36 +164,36 @@ static bool cs_type(state s, rule r, u64 found, u64 *allowed)
 	return *allowed >> type & 1;
 }
 
-static bool type_in_mask(state s, rule r, u64 found, u64 *allowed)
+static bool type_in_mask(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	return r->mask >> (found & AR_TYPE) & 1;
 }
 
-static bool dpl_is_ss_dpl(state s, rule r, u64 found, u64 *allowed)
+static bool dpl_is_ss_dpl(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = (u64)ar_dpl(s, E_SS) << 5;
 	return ar_dpl(s, r->seg) == ar_dpl(s, E_SS);
 }
 
-static bool dpl_at_most_ss_dpl(state s, rule r, u64 found, u64 *allowed)
+static bool dpl_at_most_ss_dpl(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = (u64)ar_dpl(s, E_SS) << 5;
 	return ar_dpl(s, r->seg) <= ar_dpl(s, E_SS);
 }
 
-static bool dpl_is_rpl(state s, rule r, u64 found, u64 *allowed)
+static bool dpl_is_rpl(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = (u64)rpl(s, r->seg) << 5;
 	return ar_dpl(s, r->seg) == rpl(s, r->seg);
 }
 
-static bool dpl_at_least_rpl(state s, rule r, u64 found, u64 *allowed)
+static bool dpl_at_least_rpl(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = (u64)rpl(s, r->seg) << 5;
 	return ar_dpl(s, r->seg) >= rpl(s, r->seg);
 }
 
-static bool rpl_is_cs_rpl(state s, rule r, u64 found, u64 *allowed)
+static bool rpl_is_cs_rpl(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = rpl(s, E_CS);
 	return rpl(s, r->seg) == rpl(s, E_CS);
@@ -220,7 +218,8 @@ static bool rpl_is_cs_rpl(state s, rule r, u64 found, u64 *allowed)
 #define V86_LIMIT(REG, reg) LIMIT(REG, reg, "v86-limit", v86, equal, 0xffff, "In virtual-8086 mode the limit is 0xffff")
 #define V86_RIGHTS(REG, reg) AR(REG, reg, "v86-rights", v86, equal, 0xf3, "In virtual-8086 mode the access rights are 0xf3")
 #define HIGH(REG, reg) \
-	BASE(REG, reg, "base-high", usable_not_v86, rule_zero, GENMASK_ULL(63, 32), "Bits 63:32 of the base of " #REG " must be 0")
+	BASE(REG, reg, "base-high", usable_not_v86, rule_zero, GENMASK_ULL(63, 32), \
+	     "Bits 63:32 of the base of " #REG " must be 0")
 #define CANONICAL(REG, reg, condition) BASE(REG, reg, "base-canonical", condition, rule_canonical, 0, "The base is not canonical")
 #define ACCESSED(REG, reg) \
 	AR(REG, reg, "accessed", usable_not_v86, rule_set, TYPE_ACCESSED, "A usable " #REG " must be accessed (type bit 0)")
@@ -238,7 +237,8 @@ static bool rpl_is_cs_rpl(state s, rule r, u64 found, u64 *allowed)
 #define PAGES(REG, reg, condition) \
 	LIMIT(REG, reg, "limit-granular", condition, rule_set, 0xfff, "With G, bits 11:0 of the limit of " #REG " must be 1")
 #define BYTES(REG, reg, condition) \
-	LIMIT(REG, reg, "limit-bytes", condition, rule_zero, 0xfff00000, "Without G, bits 31:20 of the limit of " #REG " must be 0")
+	LIMIT(REG, reg, "limit-bytes", condition, rule_zero, 0xfff00000, \
+	      "Without G, bits 31:20 of the limit of " #REG " must be 0")
 #define DATA_DPL(REG, reg) \
 	AR(REG, reg, "dpl", restricted_usable_with_dpl, dpl_at_least_rpl, 0, \
 	   "Without unrestricted guest, the DPL of " #REG " must be at least its RPL")
@@ -286,7 +286,8 @@ static const struct vtx_entry_rule rows[] = {
 	AR(TR, tr, "unusable", NULL, rule_zero, AR_UNUSABLE, "TR must be usable"),
 	AR(TR, tr, "type-64", tr_64, type_in_mask, BIT(TYPE_BUSY_TSS),
 	   "In an IA-32e mode guest TR must be a busy 64-bit TSS (type 11)"),
-	AR(TR, tr, "type-32", tr_32, type_in_mask, BIT(TYPE_BUSY_TSS16) | BIT(TYPE_BUSY_TSS), "TR must be a busy TSS (type 3 or 11)"),
+	AR(TR, tr, "type-32", tr_32, type_in_mask, BIT(TYPE_BUSY_TSS16) | BIT(TYPE_BUSY_TSS),
+	   "TR must be a busy TSS (type 3 or 11)"),
 	SYSTEM(TR, tr), PRESENT(TR, tr, usable), RESERVED(TR, tr, usable), PAGES(TR, tr, system_granular),
 	BYTES(TR, tr, system_bytes), RESERVED_HIGH(TR, tr, usable),
 

@@ -9,9 +9,6 @@
 #define STATE "vol. 3, 27.3.1.5"
 #define PAE "vol. 3, 27.3.1.6"
 
-typedef const struct vtx_entry_state *state;
-typedef const struct vtx_entry_rule *rule;
-
 enum { ACTIVE, HLT, SHUTDOWN, WAIT_FOR_SIPI };
 
 /* The interruptibility state, SDM vol. 3, table 25-3. */
@@ -33,135 +30,135 @@ enum { QUAL_PDPTE = 2, QUAL_NMI = 3, QUAL_LINK_POINTER = 4 };
 
 /* ------------------------------------------------------------------ conditions */
 
-static bool activity_exists(state s, rule r)
+static bool activity_exists(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->activity <= WAIT_FOR_SIPI;
 }
 
-static bool halted(state s, rule r)
+static bool halted(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->activity == HLT;
 }
 
-static bool shut_down(state s, rule r)
+static bool shut_down(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->activity == SHUTDOWN;
 }
 
-static bool halted_and_injects(state s, rule r)
+static bool halted_and_injects(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return halted(s, r) && rule_injects(s);
 }
 
-static bool shut_down_and_injects(state s, rule r)
+static bool shut_down_and_injects(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return shut_down(s, r) && rule_injects(s);
 }
 
-static bool waits_and_injects(state s, rule r)
+static bool waits_and_injects(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->activity == WAIT_FOR_SIPI && rule_injects(s);
 }
 
-static bool in_shadow(state s, rule r)
+static bool in_shadow(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->interruptibility & (BY_STI | BY_MOV_SS);
 }
 
-static bool no_if(state s, rule r)
+static bool no_if(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !(s->rflags & RULE_RFLAGS_IF);
 }
 
-static bool injects_ext_intr(state s, rule r)
+static bool injects_ext_intr(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_injects_type(s, RULE_EXT_INTR);
 }
 
-static bool injects_nmi(state s, rule r)
+static bool injects_nmi(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return rule_injects_type(s, RULE_NMI);
 }
 
 /* Some processors want this, others do not. */
-static bool refused_nmi(state s, rule r)
+static bool refused_nmi(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return injects_nmi(s, r) && s->refused;
 }
 
-static bool injects_virtual_nmi(state s, rule r)
+static bool injects_virtual_nmi(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return injects_nmi(s, r) && (s->pin & PIN_VIRTUAL_NMI);
 }
 
-static bool no_sgx(state s, rule r)
+static bool no_sgx(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !s->cpu.sgx;
 }
 
-static bool enclave(state s, rule r)
+static bool enclave(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->cpu.sgx && (s->interruptibility & ENCLAVE);
 }
 
-static bool pending_rtm(state s, rule r)
+static bool pending_rtm(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->pending_dbg & PENDING_RTM;
 }
 
-static bool pending_plain(state s, rule r)
+static bool pending_plain(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return !pending_rtm(s, r);
 }
 
-static bool rtm_unsupported(state s, rule r)
+static bool rtm_unsupported(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return pending_rtm(s, r) && !s->cpu.rtm;
 }
 
-static bool rtm_supported_and_pending(state s, rule r)
+static bool rtm_supported_and_pending(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return pending_rtm(s, r) && s->cpu.rtm;
 }
 
 /* The single step that a shadow or HLT holds back. */
-static bool steps_held(state s, rule r)
+static bool steps_held(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return pending_plain(s, r) && (in_shadow(s, r) || halted(s, r));
 }
 
-static bool single_step(state s)
+static bool single_step(const struct vtx_entry_state *s)
 {
 	return (s->rflags & RULE_RFLAGS_TF) && !(s->debugctl & DEBUGCTL_BTF);
 }
 
-static bool step_pending(state s, rule r)
+static bool step_pending(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return steps_held(s, r) && single_step(s);
 }
 
-static bool no_step_pending(state s, rule r)
+static bool no_step_pending(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return steps_held(s, r) && !single_step(s);
 }
 
-static bool has_link(state s, rule r)
+static bool has_link(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return s->link_pointer != ~0ULL;
 }
 
-static bool link_read(state s, rule r)
+static bool link_read(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return has_link(s, r) && s->link_revision_known;
 }
 
-static bool uses_pdptes(state s)
+static bool uses_pdptes(const struct vtx_entry_state *s)
 {
 	return (s->cr0 & RULE_CR0_PG) && (s->cr4 & RULE_CR4_PAE) && !rule_guest_64(s);
 }
 
 /* Without EPT they are read from memory and not from the VMCS. */
-static bool pdpte_present(state s, rule r)
+static bool pdpte_present(const struct vtx_entry_state *s, const struct vtx_entry_rule *r)
 {
 	return uses_pdptes(s) && (rule_proc2(s) & PROC2_EPT) && (vtx_rule_value(s, r) & 1);
 }
@@ -169,19 +166,19 @@ static bool pdpte_present(state s, rule r)
 /* ------------------------------------------------------------------ tests */
 
 /* IA32_VMX_MISC bits 8:6, SDM vol. 3, A.6. */
-static bool activity_supported(state s, rule r, u64 found, u64 *allowed)
+static bool activity_supported(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = 1 | (s->cpu.msrs.misc >> 5 & 0xe); /* a bit per state */
 	return *allowed >> found & 1;
 }
 
-static bool ss_dpl_0(state s, rule r, u64 found, u64 *allowed)
+static bool ss_dpl_0(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	return !(s->seg[E_SS].ar & (3 << 5));
 }
 
 /* The events that wake a halted processor. */
-static bool wakes(state s, rule r, u64 found, u64 *allowed)
+static bool wakes(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	u32 vector = found & 0xff;
 
@@ -198,29 +195,29 @@ static bool wakes(state s, rule r, u64 found, u64 *allowed)
 	}
 }
 
-static bool nmi_or_mc(state s, rule r, u64 found, u64 *allowed)
+static bool nmi_or_mc(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	return rule_intr_type(s) == RULE_NMI || (rule_intr_type(s) == RULE_HARD_EXCEPTION && (found & 0xff) == 18);
 }
 
-static bool not_both(state s, rule r, u64 found, u64 *allowed)
+static bool not_both(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	return (found & r->mask) != r->mask;
 }
 
-static bool rtm_form(state s, rule r, u64 found, u64 *allowed)
+static bool rtm_form(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = PENDING_RTM | PENDING_ENABLED;
 	return found == *allowed;
 }
 
-static bool link_not_itself(state s, rule r, u64 found, u64 *allowed)
+static bool link_not_itself(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	return !s->current_vmcs || found != s->current_vmcs;
 }
 
 /* The revision of the VMCS it points to; with VMCS shadowing that must be a shadow VMCS. */
-static bool link_revision(state s, rule r, u64 found, u64 *allowed)
+static bool link_revision(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.msrs.basic & 0x7fffffff;
 	if (rule_proc2(s) & PROC2_SHADOWING)
@@ -228,7 +225,7 @@ static bool link_revision(state s, rule r, u64 found, u64 *allowed)
 	return found == *allowed;
 }
 
-static bool pdpte_width(state s, rule r, u64 found, u64 *allowed)
+static bool pdpte_width(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = BIT_ULL(s->cpu.maxphyaddr) - 1;
 	return found <= *allowed;
@@ -243,7 +240,8 @@ static bool pdpte_width(state s, rule r, u64 found, u64 *allowed)
 #define ACTIVITY(name, condition, test, bits, sentence) \
 	ROW("activity." name, STATE, "GUEST_ACTIVITY_STATE", activity, condition, test, bits, 0, sentence)
 #define INTERRUPTIBILITY(name, condition, test, bits, qual, sentence) \
-	ROW("interruptibility." name, STATE, "GUEST_INTERRUPTIBILITY_INFO", interruptibility, condition, test, bits, qual, sentence)
+	ROW("interruptibility." name, STATE, "GUEST_INTERRUPTIBILITY_INFO", interruptibility, condition, test, bits, qual, \
+	    sentence)
 #define PENDING(name, condition, test, bits, sentence) \
 	ROW("pending-debug." name, STATE, "GUEST_PENDING_DBG_EXCEPTIONS", pending_dbg, condition, test, bits, 0, sentence)
 #define LINK(name, member, condition, test, bits, sentence) \
@@ -268,8 +266,10 @@ static const struct vtx_entry_rule rows[] = {
 	ROW("activity.sipi-injection", STATE, "VM_ENTRY_INTR_INFO_FIELD", intr_info, waits_and_injects, rule_never, 0, 0,
 	    "Nothing can be injected into a guest that waits for SIPI"),
 
-	INTERRUPTIBILITY("reserved", NULL, rule_zero, GENMASK_ULL(31, 5), 0, "Bits 31:5 of the interruptibility state are reserved"),
-	INTERRUPTIBILITY("sti-and-mov-ss", NULL, not_both, BY_STI | BY_MOV_SS, 0, "Blocking by STI and by MOV SS exclude each other"),
+	INTERRUPTIBILITY("reserved", NULL, rule_zero, GENMASK_ULL(31, 5), 0,
+			 "Bits 31:5 of the interruptibility state are reserved"),
+	INTERRUPTIBILITY("sti-and-mov-ss", NULL, not_both, BY_STI | BY_MOV_SS, 0,
+			 "Blocking by STI and by MOV SS exclude each other"),
 	INTERRUPTIBILITY("sti-without-if", no_if, rule_zero, BY_STI, 0, "Blocking by STI needs RFLAGS.IF"),
 	INTERRUPTIBILITY("sti-injection", injects_ext_intr, rule_zero, BY_STI, 0,
 			 "An external interrupt cannot be injected under blocking by STI"),
@@ -293,12 +293,14 @@ static const struct vtx_entry_rule rows[] = {
 	PENDING("step-excess", no_step_pending, rule_zero, PENDING_BS,
 		"Without RFLAGS.TF (or with DEBUGCTL.BTF) no single step can be pending"),
 	PENDING("rtm-unsupported", rtm_unsupported, rule_never, 0, "A pending RTM debug exception needs RTM"),
-	PENDING("rtm-form", rtm_supported_and_pending, rtm_form, 0, "A pending RTM debug exception has bits 16 and 12 and no other"),
+	PENDING("rtm-form", rtm_supported_and_pending, rtm_form, 0,
+		"A pending RTM debug exception has bits 16 and 12 and no other"),
 	INTERRUPTIBILITY("rtm-mov-ss", rtm_supported_and_pending, rule_zero, BY_MOV_SS, 0,
 			 "A pending RTM debug exception excludes blocking by MOV SS"),
 
 	LINK("aligned", link_pointer, has_link, rule_zero, 0xfff, "The VMCS link pointer must be 4-KByte aligned"),
-	LINK("width", link_pointer, has_link, rule_physical, 0, "The VMCS link pointer has bits above the physical-address width"),
+	LINK("width", link_pointer, has_link, rule_physical, 0,
+	     "The VMCS link pointer has bits above the physical-address width"),
 	LINK("itself", link_pointer, has_link, link_not_itself, 0, "The VMCS link pointer points to the VMCS it is in"),
 	LINK("revision", link_revision, link_read, link_revision, 0,
 	     "The VMCS that the link pointer names has the wrong revision or shadow indicator"),

@@ -77,7 +77,7 @@ struct field {
 	u32 control;
 };
 
-#define FIELD(vmcs, member) { vmcs, offsetof(struct vtx_entry_state, member), sizeof(((struct vtx_entry_state *)NULL)->member), ALWAYS, 0 }
+#define FIELD(vmcs, member) WITH(vmcs, member, ALWAYS, 0)
 #define WITH(vmcs, member, where, bit) \
 	{ vmcs, offsetof(struct vtx_entry_state, member), sizeof(((struct vtx_entry_state *)NULL)->member), where, bit }
 
@@ -181,15 +181,15 @@ static u32 controls_on(const struct vtx_entry_state *s, enum word word)
 
 	switch (word) {
 	case PIN:
-		return s->pin & m->pin >> 32;
+		return s->pin & (u32)(m->pin >> 32);
 	case PROC:
-		return s->proc & m->proc >> 32;
+		return s->proc & (u32)(m->proc >> 32);
 	case PROC2:
-		return rule_proc2(s) & m->proc2 >> 32;
+		return rule_proc2(s) & (u32)(m->proc2 >> 32);
 	case EXIT:
-		return s->exit & m->exit >> 32;
+		return s->exit & (u32)(m->exit >> 32);
 	case ENTRY:
-		return s->entry & m->entry >> 32;
+		return s->entry & (u32)(m->entry >> 32);
 	default:
 		return 0;
 	}
