@@ -7,6 +7,8 @@
 #include <asm/vmx.h>
 #include "exits/exits.h"
 #include "trace/recorder.h"
+#include "vmx/entry_state.h"
+#include "vmx/event.h"
 #include "vmx/regs.h"
 
 /* A function of its own, so that the hot half needs no stack frame. */
@@ -63,15 +65,20 @@ int vtx_exit_internal_error(struct vtx_vcpu *vcpu, u32 suberror, u32 ndata, cons
 	return VTX_EXIT_USER;
 }
 
-/* The guest state broke a rule of SDM vol. 3, 27.3 or 27.4. The qualification says a little more (27.8). */
+/*
+ * Controls or host state broke a rule of SDM vol. 3, 27.2 (exit_reason is ~0, the qualification has the VM-instruction error), or
+ * guest state one of 27.3 or 27.4.
+ */
 static int failed_entry(struct vtx_vcpu *vcpu)
 {
+	u32 reason = vcpu->exit_reason == ~0u ? (u32)vtx_qualification(vcpu) : vcpu->exit_reason;
 	struct kvm_run *run = vcpu->run;
 
-	pr_info_ratelimited("vtx: vCPU %u: VM entry failed, reason %#x, qualification %#llx\n", vcpu->id, vcpu->exit_reason,
-			    vtx_qualification(vcpu));
+	vtx_entry_explain(vcpu);
+	/* The event stays in the VM-entry field, and user space may take it back before it tries again. */
+	vtx_events_cancel(vcpu);
 	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
-	run->fail_entry.hardware_entry_failure_reason = vcpu->exit_reason;
+	run->fail_entry.hardware_entry_failure_reason = reason;
 	run->fail_entry.cpu = vcpu->cpu;
 	vtx_recorder_freeze(vcpu);
 	return VTX_EXIT_USER;

@@ -148,10 +148,7 @@ static inline void vtx_exit_note_other(struct vtx_vcpu *vcpu, u32 reason)
 		record->flags = VTX_RECORD_GPA;
 		record->info = 0;
 		break;
-	case ~0u:
-		record->info = vtx_vmread32(VM_INSTRUCTION_ERROR);
-		break;
-	default:
+	default: /* of an entry that failed, the VM-instruction error, which vmx/run.c has put there */
 		record->info = vtx_qualification(vcpu);
 	}
 }

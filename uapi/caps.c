@@ -90,6 +90,7 @@ static const struct capability capabilities[] = {
 #ifndef VTX_NO_RECORDER
 	{ VTX_CAP_RECORDER, VTX_RING_RECORDS },		/* VTX_RING_MMAP_OFFSET */
 #endif
+	{ VTX_CAP_FAILURE, 1 },				/* VTX_GET_FAILURE */
 };
 
 /* KVM_CHECK_EXTENSION on the device (@vm NULL) and on a VM, which answer the same. 0 for what is not there. */

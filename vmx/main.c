@@ -9,6 +9,7 @@
 #include "trace/stats.h"
 #include "uapi/device.h"
 #include "vmx/caps.h"
+#include "vmx/entry_state.h"
 #include "vmx/fpu.h"
 #include "vmx/onoff.h"
 #include "vmx/session.h"
@@ -83,6 +84,7 @@ static int check_processor(void)
 		pr_err("vtx: can't run on this processor, it lacks %s\n", missing);
 		return -EOPNOTSUPP;
 	}
+	vtx_entry_state_setup(&msrs);
 	on_each_cpu(check_this_cpu, &check, 1);
 	if (atomic_read(&check.differ)) {
 		pr_err("vtx: %d CPU(s) have other VMX capabilities than this one; guests could not move between them\n",
@@ -104,6 +106,7 @@ static int __init vtx_init(void)
 		return r;
 	}
 	vtx_session_setup();
+	vtx_entry_check_setup();
 	r = vtx_onoff_init();
 	if (r)
 		return r;

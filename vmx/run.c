@@ -16,6 +16,7 @@
 #include "irqchip/irqchip.h"
 #include "trace/recorder.h"
 #include "vmx/controls.h"
+#include "vmx/entry_state.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 #include "vmx/session.h"
@@ -68,20 +69,17 @@ static void answer_fast_requests(struct vtx_vcpu *vcpu)
 		vtx_events_before_entry(vcpu);
 }
 
-static int report_vmfail(struct vtx_vcpu *vcpu)
+/* The guest was not entered, and why is in exit_reason and in what stands for the qualification. */
+static int not_entered(struct vtx_vcpu *vcpu, u32 reason, u64 qualification)
 {
-	u32 error = vtx_vmread32(VM_INSTRUCTION_ERROR);
-
 	vcpu->exit_tsc = rdtsc();
-	vcpu->exit_reason = ~0u;
-	vtx_exit_open(vcpu, ~0u, vcpu->exit_tsc);
+	vcpu->exit_reason = reason;
+	vtx_exit_open(vcpu, reason, vcpu->exit_tsc);
+	vcpu->qualification = qualification;
+	vcpu->cached |= BIT(VTX_CACHE_QUAL);
+	vtx_exit_note_other(vcpu, reason);
 	vtx_exit_left_open(vcpu);
-	vtx_exit_note_other(vcpu, ~0u);
-	vtx_recorder_freeze(vcpu);
-	vcpu->run->exit_reason = KVM_EXIT_FAIL_ENTRY;
-	vcpu->run->fail_entry.hardware_entry_failure_reason = error;
-	vcpu->run->fail_entry.cpu = vcpu->cpu;
-	return VTX_EXIT_USER;
+	return VTX_EXIT_SLOW;
 }
 
 /*
@@ -177,10 +175,15 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 		if (unlikely(vcpu->ept_gen != atomic64_read(&vm->ept.gen)))
 			vtx_ept_tlb_before_entry(vcpu);
 		vtx_regs_flush(vcpu);
+		if (static_branch_unlikely(&vtx_check_entry) && !vtx_entry_allowed(vcpu)) {
+			r = not_entered(vcpu, vcpu->exit_reason, vcpu->qualification);
+			break;
+		}
 
 		if (unlikely(enter_guest(vcpu))) {
 			WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
-			r = report_vmfail(vcpu);
+			/* VMLAUNCH or VMRESUME failed. The error is taken now, as the next VMX instruction that fails overwrites it. */
+			r = not_entered(vcpu, ~0u, vtx_vmread32(VM_INSTRUCTION_ERROR));
 			break;
 		}
 		WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);

@@ -14,9 +14,11 @@
 #include "exits/exits.h"
 #include "irqchip/irqchip.h"
 #include "trace/recorder.h"
+#include "trace/report.h"
 #include "vmx/caps.h"
 #include "vmx/controls.h"
 #include "vmx/cr.h"
+#include "vmx/entry_state.h"
 #include "vmx/event.h"
 #include "vmx/host_state.h"
 #include "vmx/regs.h"
@@ -212,6 +214,10 @@ static int alloc_parts(struct vtx_vcpu *vcpu)
 		r = vtx_emu_alloc(vcpu);
 	if (!r)
 		r = vtx_recorder_alloc(vcpu);
+	if (!r)
+		r = vtx_report_alloc(vcpu);
+	if (!r)
+		r = vtx_entry_check_alloc(vcpu);
 	if (!r && vtx_has_lapic(vcpu->vm))
 		r = vtx_lapic_create(vcpu);
 	return r;
@@ -226,6 +232,8 @@ void vtx_vcpu_destroy(struct vtx_vcpu *vcpu)
 	if (vcpu->apic)
 		vtx_lapic_destroy(vcpu);
 	vtx_recorder_free(vcpu);
+	vtx_entry_check_free(vcpu);
+	vtx_report_free(vcpu);
 	vtx_emu_free(vcpu);
 	vtx_fpu_free(vcpu);
 	vtx_cpuid_free(vcpu);

@@ -177,6 +177,8 @@ struct vtx_vcpu {
 		};
 		u64 noted_events;		/* both; 0 once recorded */
 	};
+	struct vtx_entry_check *entry_check;	/* room for vmx/entry_check.c */
+	struct vtx_report *report;	/* what stopped it last (trace/report.c) */
 	struct dentry *debugfs;
 };
 
