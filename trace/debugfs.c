@@ -12,8 +12,10 @@
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "exits/exits.h"
+#include "trace/report.h"
 #include "trace/stats.h"
 #include "vmx/vcpu.h"
 
@@ -120,6 +122,35 @@ static int memory_show(struct seq_file *file, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(memory);
 
+/* ------------------------------------------------------------------ last_failure */
+
+static int show_report(struct seq_file *file, struct vtx_vcpu *vcpu)
+{
+	struct vtx_failure_report *report;
+
+	if (!vcpu)
+		return 0;
+	report = kmalloc(sizeof(*report), GFP_KERNEL);
+	if (!report)
+		return -ENOMEM;
+	vtx_report_read(vcpu, report);
+	vtx_report_print(file, report);
+	kfree(report);
+	return 0;
+}
+
+static int vcpu_last_failure_show(struct seq_file *file, void *unused)
+{
+	return show_report(file, file->private);
+}
+DEFINE_SHOW_ATTRIBUTE(vcpu_last_failure);
+
+static int vm_last_failure_show(struct seq_file *file, void *unused)
+{
+	return show_report(file, vtx_report_last_vcpu(file->private));
+}
+DEFINE_SHOW_ATTRIBUTE(vm_last_failure);
+
 /* ------------------------------------------------------------------ folders */
 
 /*
@@ -147,6 +178,7 @@ void vtx_trace_vm_created(struct vtx_vm *vm, int fd)
 	/* With an error for a parent these do nothing. */
 	debugfs_create_file("failure", 0444, vm->debugfs, vm, &failure_fops);
 	debugfs_create_file("memory", 0444, vm->debugfs, vm, &memory_fops);
+	debugfs_create_file("last_failure", 0444, vm->debugfs, vm, &vm_last_failure_fops);
 }
 
 void vtx_trace_vcpu_created(struct vtx_vcpu *vcpu)
@@ -158,6 +190,7 @@ void vtx_trace_vcpu_created(struct vtx_vcpu *vcpu)
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
 	vcpu->debugfs = debugfs_create_dir(name, vcpu->vm->debugfs);
 	debugfs_create_file("exits", 0644, vcpu->debugfs, vcpu, &exits_fops);
+	debugfs_create_file("last_failure", 0444, vcpu->debugfs, vcpu, &vcpu_last_failure_fops);
 }
 
 void vtx_trace_vm_destroyed(struct vtx_vm *vm)

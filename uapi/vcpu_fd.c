@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include "irqchip/irqchip.h"
 #include "pv/clock.h"
+#include "trace/report.h"
 #include "uapi/ioctl.h"
 
 /* ------------------------------------------------------------------ small handlers */
@@ -27,6 +28,24 @@ static long set_lapic(struct vtx_call *call)
 static long kvmclock_ctrl(struct vtx_call *call)
 {
 	return vtx_pv_clock_stopped(call->vcpu);
+}
+
+/* A dead VM is the last thing that happened to each of its vCPUs. */
+static long get_failure(struct vtx_call *call)
+{
+	const struct vtx_failure *death = &call->vm->failure;
+	struct vtx_failure_report *out = call->data;
+
+	vtx_report_read(call->vcpu, out);
+	/* Pairs with the release in trace/failure.c. */
+	if (!smp_load_acquire(&death->complete))
+		return 0;
+	memset(out, 0, sizeof(*out));
+	out->kind = VTX_FAILURE_VM_DEAD;
+	out->vcpu_id = death->vcpu_id;
+	out->rip = death->rip;
+	strscpy(out->text, death->text, sizeof(out->text));
+	return 0;
 }
 
 /* ------------------------------------------------------------------ the table */
@@ -63,6 +82,8 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 	VTX_IOCTL(KVM_GET_TSC_KHZ, VTX_VCPU, vtx_call_get_tsc_khz),
 	VTX_IOCTL(KVM_SET_TSC_KHZ, VTX_VCPU, vtx_call_set_tsc_khz),
 	VTX_IOCTL(KVM_KVMCLOCK_CTRL, VTX_VCPU, kvmclock_ctrl),
+	/* Without the vCPU: it can be asked while another thread runs it. */
+	VTX_IOCTL(VTX_GET_FAILURE, VTX_OUT, get_failure),
 	VTX_IOCTL(KVM_TRANSLATE, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_translate),
 };
 
@@ -74,6 +95,9 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct vtx_call call = { .vm = vcpu->vm, .vcpu = vcpu, .cmd = cmd, .arg = arg };
 	int ret = vtx_vm_usable(vcpu->vm);
 
+	/* The one question that a dead VM answers: why. */
+	if (cmd == VTX_GET_FAILURE && vcpu->vm->mm == current->mm)
+		ret = 0;
 	/* KVM's vCPUs answer EINVAL here, not ENOTTY. */
 	return ret ?: vtx_ioctl_call(vcpu_ioctls, ARRAY_SIZE(vcpu_ioctls), &call, -EINVAL);
 }

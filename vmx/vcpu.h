@@ -162,6 +162,7 @@ struct vtx_vcpu {
 	u32 id;				/* KVM_CREATE_VCPU's argument */
 	int index;			/* position in vm->vcpus */
 
+	struct vtx_report *report;	/* what stopped it last (trace/report.c) */
 	struct vtx_vcpu_stats stats;
 	struct dentry *debugfs;
 };

@@ -75,6 +75,7 @@ struct vtx_vm {
 
 	bool dead;				/* set once by vtx_vm_fail(), never cleared: KVM_RUN gives EIO */
 	struct vtx_failure failure;		/* written by the one that set dead */
+	struct vtx_vcpu *last_failed;		/* whose report (trace/report.h) is the youngest */
 };
 
 /**
