@@ -6,6 +6,8 @@
 #include <linux/ratelimit.h>
 #include <asm/vmx.h>
 #include "exits/exits.h"
+#include "exits/explain.h"
+#include "trace/livelock.h"
 #include "vmx/regs.h"
 
 /*
@@ -19,6 +21,8 @@ int vtx_handle_exit_fast(struct vtx_vcpu *vcpu)
 
 	switch (reason) {
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
+		if (unlikely(vcpu->livelock.window_since))
+			vtx_livelock_window(vcpu);
 		return VTX_EXIT_RESUME;
 	case EXIT_REASON_MSR_WRITE:
 		return vtx_fast_wrmsr(vcpu);
@@ -74,6 +78,7 @@ static int unexpected_exit(struct vtx_vcpu *vcpu)
 
 	pr_info_ratelimited("vtx: vCPU %u: VM exit for reason %#x, which nothing asks for; qualification %#llx\n", vcpu->id,
 			    vcpu->exit_reason, vtx_qualification(vcpu));
+	vtx_report_internal(vcpu, "VM exit for reason %u, which nothing asks for.", vcpu->exit_reason & 0xffff);
 	return vtx_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, ARRAY_SIZE(data), data);
 }
 

@@ -88,6 +88,7 @@ static const struct capability capabilities[] = {
 	/* vtx's own */
 	{ VTX_CAP_VTX, VTX_INTERFACE_VERSION },
 	{ VTX_CAP_FAILURE, 1 },				/* VTX_GET_FAILURE */
+	{ VTX_CAP_FAULT_CHAIN, 1 },			/* VTX_SET_FAULT_CHAIN */
 };
 
 /* KVM_CHECK_EXTENSION on the device (@vm NULL) and on a VM, which answer the same. 0 for what is not there. */
