@@ -34,6 +34,10 @@ void vtx_fault_here(struct vtx_vcpu *vcpu, struct vtx_fault_link *link)
 	f->cs = vtx_vmread16(GUEST_CS_SELECTOR);
 	f->tsc = rdtsc();
 	link->linear_rip = f->rip + vtx_vmreadl(GUEST_CS_BASE);
+	if (!vtx_in_protected_mode(vcpu)) {
+		f->flags &= ~VTX_FAULT_HAS_ERROR;
+		f->error = 0;
+	}
 }
 
 static u8 error_flag(bool has_error)

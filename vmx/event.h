@@ -26,7 +26,7 @@ void vtx_inject_soft(struct vtx_vcpu *vcpu, u8 vector, unsigned int len);
  */
 void vtx_events_give_way(struct vtx_vcpu *vcpu);
 
-/* Fills in where the vCPU is now. */
+/* Fills in where the vCPU is now. In real mode there are no error codes. */
 void vtx_fault_here(struct vtx_vcpu *vcpu, struct vtx_fault_link *link);
 
 static inline void vtx_inject_ud(struct vtx_vcpu *vcpu)
