@@ -12,6 +12,7 @@
 #include "emulate/decode.h"
 #include "exits/emulation.h"
 #include "exits/exits.h"
+#include "exits/explain.h"
 #include "exits/guest_mem.h"
 #include "exits/mmio_log.h"
 #include "vmx/event.h"
@@ -160,11 +161,13 @@ static void instruction_ended(struct vtx_vcpu *vcpu, bool single_step)
  * An instruction that vtx cannot emulate. User code gets #UD, because a guest's user must not be able to stop the guest;
  * the kernel's own instructions stop the VM, with the bytes for whoever looks. All as KVM does.
  */
-static int emulation_failed(struct vtx_vcpu *vcpu, const struct vtx_emu *e)
+static int emulation_failed(struct vtx_vcpu *vcpu, const struct vtx_emulation *em)
 {
+	const struct vtx_emu *e = &em->e;
 	struct kvm_run *run = vcpu->run;
 	unsigned int n = min_t(unsigned int, e->insn.fetched, sizeof(run->emulation_failure.insn_bytes));
 
+	vtx_report_emulation(vcpu, em, e->cpl == 0);
 	vtx_inject_ud(vcpu);
 	if (e->cpl != 0)
 		return VTX_EXIT_RESUME;
@@ -212,7 +215,7 @@ static int finish(struct vtx_emulation *em, int result, bool tf)
 		/* The guest's page tables did not hold still; executing the instruction again is as good as waiting. */
 		return e->error == -EAGAIN ? VTX_EXIT_RESUME : e->error;
 	default:
-		return emulation_failed(vcpu, e);
+		return emulation_failed(vcpu, em);
 	}
 }
 

@@ -6,6 +6,8 @@
 #include <linux/ratelimit.h>
 #include <asm/vmx.h>
 #include "exits/exits.h"
+#include "exits/explain.h"
+#include "trace/livelock.h"
 #include "trace/recorder.h"
 #include "vmx/entry_state.h"
 #include "vmx/event.h"
@@ -17,8 +19,11 @@ static noinline int handle_other_fast(struct vtx_vcpu *vcpu, u32 reason)
 	vtx_exit_fn fast;
 
 	vtx_exit_note_other(vcpu, reason);
-	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT)
+	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT) {
+		if (unlikely(vcpu->livelock.window_since))
+			vtx_livelock_window(vcpu);
 		return VTX_EXIT_RESUME;
+	}
 	if (reason >= VTX_NR_EXIT_REASONS)
 		return VTX_EXIT_SLOW;
 	fast = vtx_exit_table[array_index_nospec(reason, VTX_NR_EXIT_REASONS)].fast;
@@ -90,6 +95,7 @@ static int unexpected_exit(struct vtx_vcpu *vcpu)
 
 	pr_info_ratelimited("vtx: vCPU %u: VM exit for reason %#x, which nothing asks for; qualification %#llx\n", vcpu->id,
 			    vcpu->exit_reason, vtx_qualification(vcpu));
+	vtx_report_internal(vcpu, "VM exit for reason %u, which nothing asks for.", vcpu->exit_reason & 0xffff);
 	return vtx_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, ARRAY_SIZE(data), data);
 }
 

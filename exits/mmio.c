@@ -58,7 +58,7 @@ static int access_fragment(struct vtx_vcpu *vcpu, u64 gpa, void *data, unsigned 
 		vtx_log_answered_now(io, data);
 		return VTX_EMU_DONE;
 	default:
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(vcpu->emu, VTX_EMU_WHY_DEVICE_ACCESSES);
 	}
 }
 
@@ -154,7 +154,7 @@ static int op_fetch(struct vtx_emu *e, u64 gva, void *buf, unsigned int len, uns
 			return VTX_EMU_ERROR;
 	}
 	*got = len;
-	return vtx_gpa_read(em->vcpu->vm, gpa, buf, len) ? VTX_EMU_UNHANDLED : VTX_EMU_DONE;
+	return vtx_gpa_read(em->vcpu->vm, gpa, buf, len) ? vtx_emu_give_up(e, VTX_EMU_WHY_CODE_NOT_RAM) : VTX_EMU_DONE;
 }
 
 static unsigned int walk_access(unsigned int access)
@@ -233,7 +233,7 @@ static int op_cmpxchg(struct vtx_emu *e, u64 gva, const void *old, const void *n
 	int ret;
 
 	if (len > sizeof(seen))
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(e, VTX_EMU_WHY_WIDE_EXCHANGE);
 	ret = translate_span(em, gva, len, VTX_WALK_WRITE, s, &n);
 	if (ret != VTX_EMU_DONE)
 		return ret;
@@ -321,7 +321,7 @@ static int op_pio_allowed(struct vtx_emu *e, u16 port, unsigned int size)
 {
 	struct vtx_emulation *em = e->opaque;
 
-	return em->exit_port == (port | size << 16) ? VTX_EMU_DONE : VTX_EMU_UNHANDLED;
+	return em->exit_port == (port | size << 16) ? VTX_EMU_DONE : vtx_emu_give_up(e, VTX_EMU_WHY_PORT_RIGHTS);
 }
 
 /* One REP iteration is final. */

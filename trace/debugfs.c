@@ -12,6 +12,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include "trace/debugfs.h"
+#include "trace/livelock.h"
 #include "trace/report.h"
 #include "trace/stats.h"
 #include "vmx/vcpu.h"
@@ -103,6 +104,7 @@ void vtx_trace_vm_created(struct vtx_vm *vm, int fd)
 	debugfs_create_file("failure", 0444, vm->debugfs, vm, &failure_fops);
 	debugfs_create_file("memory", 0444, vm->debugfs, vm, &memory_fops);
 	debugfs_create_file("last_failure", 0444, vm->debugfs, vm, &vm_last_failure_fops);
+	debugfs_create_file("diagnosis", 0444, vm->debugfs, vm, &vtx_diagnosis_fops);
 }
 
 void vtx_trace_vcpu_created(struct vtx_vcpu *vcpu)

@@ -91,6 +91,7 @@ static const struct capability capabilities[] = {
 	{ VTX_CAP_RECORDER, VTX_RING_RECORDS },		/* VTX_RING_MMAP_OFFSET */
 #endif
 	{ VTX_CAP_FAILURE, 1 },				/* VTX_GET_FAILURE */
+	{ VTX_CAP_FAULT_CHAIN, 1 },			/* VTX_SET_FAULT_CHAIN */
 };
 
 /* KVM_CHECK_EXTENSION on the device (@vm NULL) and on a VM, which answer the same. 0 for what is not there. */

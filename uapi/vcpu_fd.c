@@ -14,6 +14,7 @@
 #include "trace/recorder.h"
 #include "trace/report.h"
 #include "uapi/ioctl.h"
+#include "vmx/controls.h"
 
 /* ------------------------------------------------------------------ small handlers */
 
@@ -30,6 +31,14 @@ static long set_lapic(struct vtx_call *call)
 static long kvmclock_ctrl(struct vtx_call *call)
 {
 	return vtx_pv_clock_stopped(call->vcpu);
+}
+
+static long set_fault_chain(struct vtx_call *call)
+{
+	if (call->arg > 1)
+		return -EINVAL;
+	vtx_controls_set_exceptions(call->vcpu, call->arg);
+	return 0;
 }
 
 /* A dead VM is the last thing that happened to each of its vCPUs. */
@@ -86,6 +95,7 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 	VTX_IOCTL(KVM_KVMCLOCK_CTRL, VTX_VCPU, kvmclock_ctrl),
 	/* Without the vCPU: it can be asked while another thread runs it. */
 	VTX_IOCTL(VTX_GET_FAILURE, VTX_OUT, get_failure),
+	VTX_IOCTL(VTX_SET_FAULT_CHAIN, VTX_VCPU, set_fault_chain),
 	VTX_IOCTL(KVM_TRANSLATE, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_translate),
 };
 

@@ -222,6 +222,7 @@ static int block(struct vtx_vcpu *vcpu)
 	u64 since = rdtsc();
 	int r = 0;
 
+	vtx_livelock_block(vcpu);
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -235,6 +236,7 @@ static int block(struct vtx_vcpu *vcpu)
 	}
 	finish_rcuwait(&vcpu->wait);
 	vtx_exit_slept(vcpu, rdtsc() - since);
+	vtx_livelock_unblock(vcpu);
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
 	return r;
 }
@@ -274,10 +276,8 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_VM_DEAD))
 		return -EIO;
-	if (test_and_clear_bit(VTX_REQ_TRIPLE_FAULT, &vcpu->requests)) {
-		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
-		return VTX_EXIT_USER;
-	}
+	if (test_and_clear_bit(VTX_REQ_TRIPLE_FAULT, &vcpu->requests))
+		return vtx_triple_fault_raised(vcpu);
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
 	if (test_and_clear_bit(VTX_REQ_CLOCK, &vcpu->requests)) {
 		idx = srcu_read_lock(&vcpu->vm->srcu);
@@ -338,6 +338,8 @@ static int run_once(struct vtx_vcpu *vcpu)
 			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 		return VTX_EXIT_RESUME;
 	}
+	if (unlikely(vcpu->livelock.window_since))
+		vtx_livelock_window(vcpu);
 	if (r == VTX_EXIT_RESUME && thread_work())
 		r = thread_turn(vcpu);
 	if (r != VTX_EXIT_RESUME)
@@ -374,9 +376,11 @@ int vtx_vcpu_run(struct vtx_vcpu *vcpu)
 	/* KVM_INTERRUPT, request_interrupt_window and register changes may have come since. */
 	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 
+	vtx_livelock_enter(vcpu);
 	do {
 		r = run_once(vcpu);
 	} while (r == VTX_EXIT_RESUME);
 	vtx_exit_to_user(vcpu, r);
+	vtx_livelock_leave(vcpu);
 	return r;
 }

@@ -21,6 +21,8 @@
 #include "exits/cpuid_policy.h"
 #include "exits/io_pending.h"
 #include "pv/clock.h"
+#include "trace/fault_chain.h"
+#include "trace/livelock.h"
 #include "trace/stats.h"
 #include "vmx/fpu.h"
 #include "vmx/vm.h"
@@ -84,6 +86,7 @@ struct vtx_events {
 	bool nmi_injected;
 	atomic_t nmi_pending;	/* any: 0..2, as one may wait while another is in service */
 	u8 insn_len;		/* for soft events */
+	bool exc_entered;	/* the entry that the last exit ended injected exc */
 };
 
 /* The host's values while the guest's are in the CPU (vmx/host_state.c). */
@@ -178,6 +181,9 @@ struct vtx_vcpu {
 		u64 noted_events;		/* both; 0 once recorded */
 	};
 	struct vtx_entry_check *entry_check;	/* room for vmx/entry_check.c */
+	bool fault_chain;		/* all exceptions are intercepted (VTX_SET_FAULT_CHAIN) */
+	struct vtx_fault_chain faults;	/* exceptions that passed through vtx, the last that belong together */
+	struct vtx_livelock livelock;
 	struct vtx_report *report;	/* what stopped it last (trace/report.c) */
 	struct dentry *debugfs;
 };

@@ -25,6 +25,7 @@
 #include "ept/ept.h"
 #include "pv/clock.h"
 #include "trace/failure.h"
+#include "trace/livelock.h"
 
 #define VTX_MAX_VCPUS 255	/* vCPU ids are 0..254: an id is also the xAPIC id, and 255 means broadcast */
 #define VTX_MAX_VCPU_ID 255
@@ -75,6 +76,7 @@ struct vtx_vm {
 
 	bool dead;				/* set once by vtx_vm_fail(), never cleared: KVM_RUN gives EIO */
 	struct vtx_failure failure;		/* written by the one that set dead */
+	struct vtx_diagnosis diagnosis;
 	struct vtx_vcpu *last_failed;		/* whose report (trace/report.h) is the youngest */
 };
 
