@@ -3,7 +3,8 @@
  * /sys/kernel/debug/vtx: a folder per VM, a folder per vCPU in it (docs/tracing.md lists the files).
  *
  * Lifetime: the files hold no reference on the VM.  debugfs lets no operation begin once a file is removed, and
- * removing waits for those that run; vtx_trace_vm_destroyed() removes the folder before the VM is freed.
+ * removing waits for those that run; vtx_trace_vm_destroyed() removes the folder before the VM is freed.  The stream's files
+ * are an exception (trace/debugfs_stream.c): they hold the stream, which does not need the VM.
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
@@ -12,6 +13,7 @@
 #include <linux/seq_file.h>
 #include "trace/debugfs.h"
 #include "trace/stats.h"
+#include "trace/stream.h"
 #include "vmx/vcpu.h"
 
 static struct dentry *root;
@@ -71,6 +73,8 @@ void vtx_trace_vm_created(struct vtx_vm *vm, int fd)
 	/* With an error for a parent these do nothing. */
 	debugfs_create_file("failure", 0444, vm->debugfs, vm, &failure_fops);
 	debugfs_create_file("memory", 0444, vm->debugfs, vm, &memory_fops);
+	vm->stream = vtx_stream_create();
+	vtx_debugfs_stream(vm->stream, vm->debugfs);
 }
 
 void vtx_trace_vcpu_created(struct vtx_vcpu *vcpu)
@@ -87,9 +91,14 @@ void vtx_trace_vcpu_created(struct vtx_vcpu *vcpu)
 
 void vtx_trace_vm_destroyed(struct vtx_vm *vm)
 {
+	if (vm->stream)
+		vtx_stream_end(vm->stream);
 	/* Takes the vCPUs' folders along; does nothing for NULL and for errors. */
 	debugfs_remove(vm->debugfs);
 	vm->debugfs = NULL;
+	if (vm->stream)
+		vtx_stream_put(vm->stream);
+	vm->stream = NULL;
 }
 
 int vtx_trace_init(void)
