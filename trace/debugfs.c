@@ -3,7 +3,8 @@
  * /sys/kernel/debug/vtx: a folder per VM, a folder per vCPU in it (docs/tracing.md lists the files).
  *
  * Lifetime: the files hold no reference on the VM.  debugfs lets no operation begin once a file is removed, and
- * removing waits for those that run; vtx_trace_vm_destroyed() removes the folder before the VM is freed.
+ * removing waits for those that run; vtx_trace_vm_destroyed() removes the folder before the VM is freed.  The stream's files
+ * are an exception (trace/debugfs_stream.c): they hold the stream, which does not need the VM.
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
@@ -15,6 +16,7 @@
 #include "trace/livelock.h"
 #include "trace/report.h"
 #include "trace/stats.h"
+#include "trace/stream.h"
 #include "vmx/vcpu.h"
 
 static struct dentry *root;
@@ -105,6 +107,8 @@ void vtx_trace_vm_created(struct vtx_vm *vm, int fd)
 	debugfs_create_file("memory", 0444, vm->debugfs, vm, &memory_fops);
 	debugfs_create_file("last_failure", 0444, vm->debugfs, vm, &vm_last_failure_fops);
 	debugfs_create_file("diagnosis", 0444, vm->debugfs, vm, &vtx_diagnosis_fops);
+	vm->stream = vtx_stream_create();
+	vtx_debugfs_stream(vm->stream, vm->debugfs);
 }
 
 void vtx_trace_vcpu_created(struct vtx_vcpu *vcpu)
@@ -122,9 +126,14 @@ void vtx_trace_vcpu_created(struct vtx_vcpu *vcpu)
 
 void vtx_trace_vm_destroyed(struct vtx_vm *vm)
 {
+	if (vm->stream)
+		vtx_stream_end(vm->stream);
 	/* Takes the vCPUs' folders along; does nothing for NULL and for errors. */
 	debugfs_remove(vm->debugfs);
 	vm->debugfs = NULL;
+	if (vm->stream)
+		vtx_stream_put(vm->stream);
+	vm->stream = NULL;
 }
 
 int vtx_trace_init(void)

@@ -86,12 +86,18 @@ struct vtx_ring {
 #define VTX_RING_MMAP_OFFSET (4096 * 4096UL)
 #define VTX_RING_SIZE (4096 + VTX_RING_RECORDS * sizeof(struct vtx_record))
 
-/* An element of the stream, debugfs `trace_raw`. */
+/*
+ * An element of the stream, debugfs `trace_raw`. record.by == VTX_BY_NONE: there is no record, all of it is 0; the element only says
+ * that the vCPU lost records after its last one.
+ */
 struct vtx_trace_entry {
 	__u32 vcpu_id;
-	__u32 lost;		/* records lost right before this one */
+	__u32 lost;		/* records of this vCPU lost right before this one */
 	struct vtx_record record;
 };
+
+/* run->debug.arch.exception of a KVM_EXIT_DEBUG that comes from a `stop` rule of debugfs `filter`; pc is where the guest goes on. */
+#define VTX_DEBUG_TRACE_STOP 0xffffffffU
 
 /* ------------------------------------------------------------------ why a guest died */
 

@@ -12,6 +12,7 @@
 #include <linux/sched/signal.h>
 #include <linux/srcu.h>
 #include "ept/ept.h"
+#include "exits/emulation.h"
 #include "exits/exits.h"
 #include "irqchip/irqchip.h"
 #include "trace/recorder.h"
@@ -269,6 +270,17 @@ static int interrupted(struct vtx_vcpu *vcpu)
 	return -EINTR;
 }
 
+/* A rule of the stream's filter stops the vCPU after an exit (docs/tracing.md). */
+static int trace_stop(struct vtx_vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVM_EXIT_DEBUG;
+	vcpu->run->debug.arch = (struct kvm_debug_exit_arch){
+		.exception = VTX_DEBUG_TRACE_STOP,
+		.pc = vtx_linear_rip(vcpu),
+	};
+	return VTX_EXIT_USER;
+}
+
 /* Requests that may sleep or leave. VTX_EXIT_RESUME or what KVM_RUN returns. */
 static int answer_requests(struct vtx_vcpu *vcpu)
 {
@@ -276,6 +288,8 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_VM_DEAD))
 		return -EIO;
+	if (test_and_clear_bit(VTX_REQ_TRACE_STOP, &vcpu->requests))
+		return trace_stop(vcpu);
 	if (test_and_clear_bit(VTX_REQ_TRIPLE_FAULT, &vcpu->requests))
 		return vtx_triple_fault_raised(vcpu);
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);

@@ -52,6 +52,7 @@ enum vtx_request {
 	VTX_REQ_VM_DEAD,	/* vtx_vm_fail() was called: leave with EIO */
 	VTX_REQ_APIC_EVENT,	/* INIT or SIPI waits */
 	VTX_REQ_UNBLOCK,	/* leave HLT even without an event (KVM_SET_MP_STATE and the like) */
+	VTX_REQ_TRACE_STOP,	/* leave with KVM_EXIT_DEBUG: a rule of the stream's filter says so */
 	VTX_NR_REQS,
 };
 #define VTX_FAST_REQS (BIT(VTX_NR_FAST_REQS) - 1)

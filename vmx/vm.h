@@ -33,6 +33,7 @@
 struct dentry;
 struct vtx_vcpu;
 struct vtx_irqchip;
+struct vtx_stream;
 struct vtx_bus;
 struct vtx_routing;
 
@@ -73,6 +74,7 @@ struct vtx_vm {
 
 	struct dentry *debugfs;			/* l */
 	char debugfs_name[32];
+	struct vtx_stream *stream;		/* c: of its exits (trace/stream.h); NULL: none */
 
 	bool dead;				/* set once by vtx_vm_fail(), never cleared: KVM_RUN gives EIO */
 	struct vtx_failure failure;		/* written by the one that set dead */
