@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include "trace/debugfs.h"
+#include "trace/stat_defs.h"
 #include "trace/stats.h"
 #include "vmx/vcpu.h"
 
@@ -43,6 +44,13 @@ static int memory_show(struct seq_file *file, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(memory);
+
+static int statistics_show(struct seq_file *file, void *unused)
+{
+	vtx_stat_defs_show(file);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(statistics);
 
 /* ------------------------------------------------------------------ folders */
 
@@ -94,7 +102,12 @@ void vtx_trace_vm_destroyed(struct vtx_vm *vm)
 
 int vtx_trace_init(void)
 {
+	int r = vtx_stat_defs_init();
+
+	if (r)
+		return r;
 	root = debugfs_create_dir("vtx", NULL);
+	debugfs_create_file("statistics", 0444, root, NULL, &statistics_fops);
 	return 0;
 }
 
@@ -102,4 +115,5 @@ void vtx_trace_exit(void)
 {
 	debugfs_remove(root);
 	root = NULL;
+	vtx_stat_defs_exit();
 }

@@ -66,6 +66,7 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 	VTX_IOCTL(KVM_SET_TSC_KHZ, VTX_VCPU, vtx_call_set_tsc_khz),
 	VTX_IOCTL(KVM_KVMCLOCK_CTRL, VTX_VCPU, kvmclock_ctrl),
 	VTX_IOCTL(KVM_TRANSLATE, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_translate),
+	VTX_IOCTL(KVM_GET_STATS_FD, 0, vtx_call_stats_fd),
 };
 
 /* ------------------------------------------------------------------ the file */
