@@ -203,6 +203,8 @@ int vtx_ept_fault(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec)
 	if (r == VTX_MAP_DONE && f.writable)
 		SetPageDirty(f.page);
 	put_page(f.page);
+	if (r == VTX_MAP_DONE)
+		vcpu->counts.pf_fixed++;
 	if (r == VTX_MAP_CONFLICT)
 		vtx_ept_flush(vm);
 	return VTX_FAULT_RETRY;
@@ -255,5 +257,7 @@ int vtx_ept_fault_fast(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec)
 	if (find_slot(vm, gpa, &f) == VTX_FAULT_RETRY)
 		done = fault_fast(vm, &f);
 	srcu_read_unlock(&vm->srcu, idx);
+	if (done)
+		vcpu->counts.pf_fixed++;
 	return done;
 }

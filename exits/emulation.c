@@ -167,6 +167,7 @@ static int emulation_failed(struct vtx_vcpu *vcpu, const struct vtx_emulation *e
 	struct kvm_run *run = vcpu->run;
 	unsigned int n = min_t(unsigned int, e->insn.fetched, sizeof(run->emulation_failure.insn_bytes));
 
+	vcpu->counts.insn_emulation_fail++;
 	vtx_report_emulation(vcpu, em, e->cpl == 0);
 	vtx_inject_ud(vcpu);
 	if (e->cpl != 0)
@@ -226,6 +227,13 @@ static int ask_user(struct vtx_vcpu *vcpu, enum vtx_io_kind kind)
 	return vtx_mmio_ask_user(vcpu);
 }
 
+/* As KVM: once for an instruction, however many fragments user space is asked for; ports are no MMIO. */
+static void count_mmio_exit(struct vtx_vcpu *vcpu)
+{
+	if (!vcpu->io.frag[vcpu->io.done].port)
+		vcpu->counts.mmio_exits++;
+}
+
 static int run_emulator(struct vtx_emulation *em)
 {
 	struct vtx_vcpu *vcpu = em->vcpu;
@@ -240,14 +248,17 @@ static int run_emulator(struct vtx_emulation *em)
 	if (ret == VTX_EMU_IO) {
 		memcpy(e->prefetch, e->insn.bytes, sizeof(e->prefetch));
 		e->prefetch_len = e->insn.fetched;
+		count_mmio_exit(vcpu);
 		return ask_user(vcpu, VTX_IO_MMIO);
 	}
 
 	if (ret == VTX_EMU_DONE && e->committed)
 		vtx_log_commit(&vcpu->io);
 	ret = finish(em, ret, tf);
-	if (ret == VTX_EXIT_RESUME && vcpu->io.final)
+	if (ret == VTX_EXIT_RESUME && vcpu->io.final) {
+		count_mmio_exit(vcpu);
 		return ask_user(vcpu, VTX_IO_MMIO_POSTED);
+	}
 	vtx_log_clear(&vcpu->io);
 	return ret;
 }
@@ -265,6 +276,7 @@ static struct vtx_emulation *start(struct vtx_vcpu *vcpu)
 
 int vtx_emulate(struct vtx_vcpu *vcpu)
 {
+	vcpu->counts.insn_emulation++;
 	return run_emulator(start(vcpu));
 }
 
@@ -272,6 +284,7 @@ int vtx_emulate_fault(struct vtx_vcpu *vcpu, const struct vtx_fault_hint *hint)
 {
 	struct vtx_emulation *em = start(vcpu);
 
+	vcpu->counts.insn_emulation++;
 	em->hint = *hint;
 	return run_emulator(em);
 }

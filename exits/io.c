@@ -104,7 +104,10 @@ int vtx_exit_io(struct vtx_vcpu *vcpu)
 {
 	u64 qual = vtx_qualification(vcpu);
 
-	return qual & QUAL_STRING ? vtx_io_string(vcpu, qual) : vtx_fast_io(vcpu);
+	if (!(qual & QUAL_STRING))
+		return vtx_fast_io(vcpu);
+	vcpu->counts.insn_emulation++; /* also where vtx_io_string() does it without the emulator */
+	return vtx_io_string(vcpu, qual);
 }
 
 static int complete_port(struct vtx_vcpu *vcpu)

@@ -68,6 +68,7 @@ int vtx_exit_ept_violation(struct vtx_vcpu *vcpu)
 	}
 	if (ret < 0)
 		return ret;
+	vcpu->counts.pf_emulate++;
 	vtx_exit_mmio(vcpu, gpa);
 
 	vectoring = vtx_vmread32(IDT_VECTORING_INFO_FIELD);

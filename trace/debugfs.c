@@ -15,6 +15,7 @@
 #include "trace/debugfs.h"
 #include "trace/livelock.h"
 #include "trace/report.h"
+#include "trace/stat_defs.h"
 #include "trace/stats.h"
 #include "trace/stream.h"
 #include "vmx/vcpu.h"
@@ -78,6 +79,15 @@ static int vm_last_failure_show(struct seq_file *file, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(vm_last_failure);
 
+/* ------------------------------------------------------------------ statistics */
+
+static int statistics_show(struct seq_file *file, void *unused)
+{
+	vtx_stat_defs_show(file);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(statistics);
+
 /* ------------------------------------------------------------------ folders */
 
 /*
@@ -138,7 +148,12 @@ void vtx_trace_vm_destroyed(struct vtx_vm *vm)
 
 int vtx_trace_init(void)
 {
+	int r = vtx_stat_defs_init();
+
+	if (r)
+		return r;
 	root = debugfs_create_dir("vtx", NULL);
+	debugfs_create_file("statistics", 0444, root, NULL, &statistics_fops);
 	return 0;
 }
 
@@ -146,4 +161,5 @@ void vtx_trace_exit(void)
 {
 	debugfs_remove(root);
 	root = NULL;
+	vtx_stat_defs_exit();
 }

@@ -85,6 +85,9 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_IOEVENTFD_NO_LENGTH, 1 },
 	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
 
+	/* counters */
+	{ KVM_CAP_BINARY_STATS_FD, 1 },			/* KVM_GET_STATS_FD */
+
 	/* vtx's own */
 	{ VTX_CAP_VTX, VTX_INTERFACE_VERSION },
 #ifndef VTX_NO_RECORDER

@@ -58,6 +58,7 @@ int vtx_vm_usable(const struct vtx_vm *vm);
 /* ---- file descriptors. Each returns one, or a negative errno; the fd is the last thing that becomes visible. */
 int vtx_vm_fd_create(unsigned long type);			/* uapi/vm_fd.c: KVM_CREATE_VM */
 int vtx_vcpu_fd_create(struct vtx_vm *vm, u32 id);	/* uapi/vcpu_fd.c: KVM_CREATE_VCPU; vm->lock held */
+long vtx_call_stats_fd(struct vtx_call *call);		/* uapi/stats_fd.c: KVM_GET_STATS_FD of a VM or a vCPU */
 
 /* ---- handlers shared between files */
 long vtx_check_extension(const struct vtx_vm *vm, unsigned long capability);	/* uapi/caps.c */

@@ -97,6 +97,7 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 	VTX_IOCTL(VTX_GET_FAILURE, VTX_OUT, get_failure),
 	VTX_IOCTL(VTX_SET_FAULT_CHAIN, VTX_VCPU, set_fault_chain),
 	VTX_IOCTL(KVM_TRANSLATE, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_translate),
+	VTX_IOCTL(KVM_GET_STATS_FD, 0, vtx_call_stats_fd),
 };
 
 /* ------------------------------------------------------------------ the file */

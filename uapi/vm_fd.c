@@ -210,6 +210,7 @@ static const struct vtx_ioctl vm_ioctls[] = {
 	VTX_IOCTL(KVM_SET_GSI_ROUTING, VTX_IN, set_gsi_routing),
 	VTX_IOCTL(KVM_IRQFD, VTX_IN, irqfd),
 	VTX_IOCTL(KVM_IOEVENTFD, VTX_IN, ioeventfd),
+	VTX_IOCTL(KVM_GET_STATS_FD, 0, vtx_call_stats_fd),
 };
 
 /* ------------------------------------------------------------------ the file */

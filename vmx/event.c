@@ -268,6 +268,7 @@ static void enter_irq(struct vtx_vcpu *vcpu)
 {
 	struct vtx_events *ev = &vcpu->events;
 
+	vcpu->counts.irq_injections++;
 	if (ev->irq.soft)
 		write_entry(vcpu, INFO_VALID | TYPE_SOFT_INTR << 8 | ev->irq.vector, 0, ev->insn_len);
 	else
@@ -276,6 +277,7 @@ static void enter_irq(struct vtx_vcpu *vcpu)
 
 static void enter_nmi(struct vtx_vcpu *vcpu)
 {
+	vcpu->counts.nmi_injections++;
 	/* Delivery sets blocking by NMI; an entry with both fails (SDM vol. 3, 27.3.1.5). */
 	vtx_set_nmi_blocked(vcpu, false);
 	write_entry(vcpu, INFO_VALID | TYPE_NMI << 8 | X86_TRAP_NMI, 0, 0);

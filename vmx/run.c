@@ -9,6 +9,7 @@
 #include <linux/ftrace.h>
 #include <linux/instrumentation.h>
 #include <linux/irqflags.h>
+#include <linux/ktime.h>
 #include <linux/sched/signal.h>
 #include <linux/srcu.h>
 #include "ept/ept.h"
@@ -214,15 +215,23 @@ static bool should_wake(struct vtx_vcpu *vcpu)
 	return vcpu->mp_state == KVM_MP_STATE_HALTED && vtx_vcpu_has_event(vcpu);
 }
 
+/* Buckets as those of all logarithmic histograms of KVM: [0] is 0, [n] is [2^(n-1), 2^n), the last one everything above. */
+static void count_halt(struct vtx_vcpu_counts *counts, u64 ns)
+{
+	counts->halt_wait_ns += ns;
+	counts->halt_wait_hist[min(fls64(ns), VTX_HALT_BUCKETS - 1)]++;
+}
+
 /*
  * Sleeps until there is a reason to run. A waker sets a request or an IRR bit and then calls vtx_vcpu_wake(): rcuwait orders its
  * store before the wake-up against our set_current_state() before the check. Return 0 or -EINTR.
  */
 static int block(struct vtx_vcpu *vcpu)
 {
-	u64 since = rdtsc();
+	u64 since = rdtsc(), asleep = 0;
 	int r = 0;
 
+	WRITE_ONCE(vcpu->counts.blocking, 1);
 	vtx_livelock_block(vcpu);
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
@@ -233,9 +242,14 @@ static int block(struct vtx_vcpu *vcpu)
 			r = -EINTR;
 			break;
 		}
+		if (!asleep)
+			asleep = ktime_get_ns();
 		schedule();
 	}
 	finish_rcuwait(&vcpu->wait);
+	WRITE_ONCE(vcpu->counts.blocking, 0);
+	if (asleep && vcpu->mp_state == KVM_MP_STATE_HALTED)
+		count_halt(&vcpu->counts, ktime_get_ns() - asleep);
 	vtx_exit_slept(vcpu, rdtsc() - since);
 	vtx_livelock_unblock(vcpu);
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
@@ -267,6 +281,7 @@ static void accept_apic_events(struct vtx_vcpu *vcpu)
 static int interrupted(struct vtx_vcpu *vcpu)
 {
 	vcpu->run->exit_reason = KVM_EXIT_INTR;
+	vcpu->counts.signal_exits++;
 	return -EINTR;
 }
 
@@ -360,6 +375,7 @@ static int run_once(struct vtx_vcpu *vcpu)
 		return r;
 	if (unlikely(user_wants_window(vcpu))) {
 		vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+		vcpu->counts.request_irq_exits++;
 		return VTX_EXIT_USER;
 	}
 	r = inner_loop(vcpu);

@@ -312,7 +312,8 @@ void vtx_vcpu_publish(struct vtx_vcpu *vcpu)
 
 void vtx_vcpu_wake(struct vtx_vcpu *vcpu)
 {
-	rcuwait_wake_up(&vcpu->wait);
+	if (rcuwait_wake_up(&vcpu->wait))
+		atomic64_inc(&vcpu->counts.halt_wakeup);
 }
 
 /*

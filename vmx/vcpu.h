@@ -167,6 +167,7 @@ struct vtx_vcpu {
 	int index;			/* position in vm->vcpus */
 
 	/* --- what happened (trace/recorder.h): written by the vCPU thread, read by anybody --- */
+	struct vtx_vcpu_counts counts;
 	struct vtx_vcpu_stats *stats;
 	struct vtx_vcpu_stats *stats_then;	/* debugfs: where they stood when last cleared; NULL: never (trace/debugfs_stats.c) */
 	struct vtx_ring *ring;

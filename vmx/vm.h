@@ -72,6 +72,8 @@ struct vtx_vm {
 	u64 identity_map_addr;			/* l */
 	u32 boot_cpu_id;			/* l: vCPU id of the bootstrap processor */
 
+	atomic64_t remote_tlb_flush;		/* a: trace/stat_defs.c */
+	atomic64_t remote_tlb_flush_requests;	/* a */
 	struct dentry *debugfs;			/* l */
 	char debugfs_name[32];
 	struct vtx_stream *stream;		/* c: of its exits (trace/stream.h); NULL: none */

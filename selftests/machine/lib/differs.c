@@ -24,6 +24,13 @@ static const struct {
 	{ "test_mmio", "forms_sse", DEVICE_KVM_INTEL, "KVM's emulator lacks MOVD, MOVQ xmm, MOVSS and MOVSD" },
 	{ "test_mmio", "forms_avx", DEVICE_KVM_INTEL, "KVM's emulator knows no VEX prefix" },
 	{ "test_stats", "*", DEVICE_KVM_INTEL, "the exits file is vtx's own (issue 2, section 2)" },
+	{ "test_stats_fd", "*", DEVICE_KVM_INTEL, "statistics of exit reasons, and the flight recorder they are held against, are vtx's own" },
+	{ "test_stats_live", "*", DEVICE_KVM_INTEL, "as test_stats_fd" },
+	{ "test_stats_file", "position", DEVICE_KVM_INTEL, "lseek() does nothing and says so to nobody (noop_llseek)" },
+	{ "test_stats_file", "names", DEVICE_KVM_INTEL, "kvm-vm-stats, kvm-vcpu-stats:N" },
+	{ "test_stats_file", "other_process", DEVICE_KVM_INTEL, "looks at a statistic that is vtx's own" },
+	{ "test_stats_file", "keeps_vm", DEVICE_KVM_INTEL, "looks at a statistic that is vtx's own, and unloads vtx" },
+	{ "test_stats_file", "with_sentences", DEVICE_KVM_INTEL, "the file with the sentences is vtx's own" },
 	{ "test_busy", "*", DEVICE_KVM_INTEL, "about vtx.ko's loading and unloading" },
 	{ "test_boots", "*", DEVICE_KVM_INTEL, "about vtx.ko's unloading after guest boots" },
 };
