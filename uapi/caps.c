@@ -87,6 +87,7 @@ static const struct capability capabilities[] = {
 
 	/* vtx's own */
 	{ VTX_CAP_VTX, VTX_INTERFACE_VERSION },
+	{ VTX_CAP_EXT_ERROR, 1 },			/* VTX_SET_EXT_ERROR */
 };
 
 /* KVM_CHECK_EXTENSION on the device (@vm NULL) and on a VM, which answer the same. 0 for what is not there. */

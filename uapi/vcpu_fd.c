@@ -11,6 +11,8 @@
 #include "irqchip/irqchip.h"
 #include "pv/clock.h"
 #include "uapi/ioctl.h"
+#include "uapi/refuse.h"
+#include "uapi/vtx.h"
 
 /* ------------------------------------------------------------------ small handlers */
 
@@ -64,6 +66,7 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 	VTX_IOCTL(KVM_SET_TSC_KHZ, VTX_VCPU, vtx_call_set_tsc_khz),
 	VTX_IOCTL(KVM_KVMCLOCK_CTRL, VTX_VCPU, kvmclock_ctrl),
 	VTX_IOCTL(KVM_TRANSLATE, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_translate),
+	VTX_IOCTL(VTX_SET_EXT_ERROR, VTX_IN, vtx_call_set_ext_error),
 };
 
 /* ------------------------------------------------------------------ the file */
@@ -71,11 +74,9 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vtx_vcpu *vcpu = file->private_data;
-	struct vtx_call call = { .vm = vcpu->vm, .vcpu = vcpu, .cmd = cmd, .arg = arg };
-	int ret = vtx_vm_usable(vcpu->vm);
+	struct vtx_call call = { .vm = vcpu->vm, .vcpu = vcpu, .ext_error = &vcpu->ext_error, .cmd = cmd, .arg = arg };
 
-	/* KVM's vCPUs answer EINVAL here, not ENOTTY. */
-	return ret ?: vtx_ioctl_call(vcpu_ioctls, ARRAY_SIZE(vcpu_ioctls), &call, -EINVAL);
+	return vtx_ioctl_call(vcpu_ioctls, ARRAY_SIZE(vcpu_ioctls), &call, VTX_ERROR_IOCTL_UNKNOWN_VCPU);
 }
 
 /* Page 0 is struct kvm_run, page 1 the data of port accesses; a page beyond raises SIGBUS. */
@@ -104,6 +105,7 @@ static int vcpu_release(struct inode *inode, struct file *file)
 {
 	struct vtx_vcpu *vcpu = file->private_data;
 
+	vtx_ext_error_release(&vcpu->ext_error);
 	vtx_vm_put(vcpu->vm);
 	return 0;
 }
@@ -136,7 +138,7 @@ int vtx_vcpu_fd_create(struct vtx_vm *vm, u32 id)
 	int fd;
 
 	if (id >= VTX_MAX_VCPU_ID)
-		return -EINVAL;
+		return VTX_REFUSE(VCPU_ID_RANGE, VTX_NO_FIELD, id, VTX_MAX_VCPU_ID - 1);
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;

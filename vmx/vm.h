@@ -30,6 +30,7 @@
 #define VTX_MAX_VCPU_ID 255
 
 struct dentry;
+struct vtx_ext_buffer;
 struct vtx_vcpu;
 struct vtx_irqchip;
 struct vtx_bus;
@@ -70,6 +71,7 @@ struct vtx_vm {
 	u64 identity_map_addr;			/* l */
 	u32 boot_cpu_id;			/* l: vCPU id of the bootstrap processor */
 
+	struct vtx_ext_buffer __rcu *ext_error;	/* VTX_SET_EXT_ERROR (uapi/ext_error.h) */
 	struct dentry *debugfs;			/* l */
 	char debugfs_name[32];
 
