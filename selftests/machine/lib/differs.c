@@ -24,6 +24,8 @@ static const struct {
 	{ "test_mmio", "forms_sse", DEVICE_KVM_INTEL, "KVM's emulator lacks MOVD, MOVQ xmm, MOVSS and MOVSD" },
 	{ "test_mmio", "forms_avx", DEVICE_KVM_INTEL, "KVM's emulator knows no VEX prefix" },
 	{ "test_stats", "*", DEVICE_KVM_INTEL, "the exits file is vtx's own (issue 2, section 2)" },
+	{ "test_refusals", "*", DEVICE_KVM_INTEL, "VTX_SET_EXT_ERROR is vtx's own" },
+	{ "test_ext_error", "*", DEVICE_KVM_INTEL, "VTX_SET_EXT_ERROR is vtx's own" },
 	{ "test_busy", "*", DEVICE_KVM_INTEL, "about vtx.ko's loading and unloading" },
 	{ "test_boots", "*", DEVICE_KVM_INTEL, "about vtx.ko's unloading after guest boots" },
 };
