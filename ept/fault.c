@@ -25,6 +25,7 @@
 #include <linux/pgtable.h>
 #include <asm/cpufeature.h>
 #include "ept/table.h"
+#include "uapi/refuse.h"
 #include "vmx/caps.h"
 #include "vmx/vcpu.h"
 
@@ -167,7 +168,8 @@ static int get_page_slow(struct fault *f)
 	if (n == -EINTR || n == -ENOMEM)
 		return n;
 	if (n != 1)
-		return fatal_signal_pending(current) ? -EINTR : -EFAULT;
+		return fatal_signal_pending(current) ? -EINTR :
+			VTX_REFUSE(RUN_MEMORY, VTX_NO_FIELD, f->gfn << PAGE_SHIFT, f->hva);
 	f->writable = f->write;
 	if (!f->write)
 		try_writable(f);

@@ -12,6 +12,7 @@
 #include "exits/cpuid.h"
 #include "exits/exits.h"
 #include "trace/recorder.h"
+#include "uapi/refuse.h"
 #include "vmx/caps.h"
 #include "vmx/event.h"
 #include "vmx/fpu.h"
@@ -109,30 +110,27 @@ void vtx_cpuid_update(struct vtx_vcpu *vcpu)
 	vtx_cpuid_mirror(&vcpu->cpuid, &state);
 }
 
-/* The rule KVM has since 5.18: once the vCPU has run, its table may be set again but not changed. */
-static bool same_table(const struct vtx_cpuid *a, const struct vtx_cpuid *b)
+/* How many entries are the same, from the first on. */
+static u32 same_entries(const struct vtx_cpuid *a, const struct vtx_cpuid *b)
 {
 	u32 i;
 
-	if (a->nent != b->nent)
-		return false;
-	for (i = 0; i < a->nent; i++) {
+	for (i = 0; i < min(a->nent, b->nent); i++) {
 		const struct kvm_cpuid_entry2 *x = &a->entries[i], *y = &b->entries[i];
 
 		if (x->function != y->function || x->index != y->index || x->flags != y->flags || x->eax != y->eax ||
 		    x->ebx != y->ebx || x->ecx != y->ecx || x->edx != y->edx)
-			return false;
+			break;
 	}
-	return true;
+	return i;
 }
 
-/* Linear addresses have 48 or 57 bits, or the table does not say. */
-static bool address_width_ok(const struct vtx_cpuid *c)
+/* Bits of a linear address; 0 when the table does not say. */
+static u32 address_width(const struct vtx_cpuid *c)
 {
 	const struct kvm_cpuid_entry2 *e = vtx_cpuid_find(c, 0x80000008, 0);
-	u32 bits = e ? e->eax >> 8 & 0xff : 0;
 
-	return bits == 0 || bits == 48 || bits == 57;
+	return e ? e->eax >> 8 & 0xff : 0;
 }
 
 /*
@@ -150,18 +148,22 @@ int vtx_cpuid_set(struct vtx_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 n
 	};
 	const struct vtx_cpuid *host = vtx_cpuid_host();
 	struct vtx_cpuid next = { .entries = entries, .nent = nent };
+	u32 bits, same;
 
 	if (!host)
 		return -ENOMEM;
 	vtx_cpuid_mirror(&next, &state);
 	if (vcpu->cpuid.frozen) {
-		if (!same_table(&next, &vcpu->cpuid))
-			return -EINVAL;
+		/* The rule KVM has since 5.18: once the vCPU has run, its table may be set again but not changed. */
+		same = same_entries(&next, &vcpu->cpuid);
+		if (same != nent || nent != vcpu->cpuid.nent)
+			return VTX_REFUSE(CPUID_AFTER_RUN, VTX_NO_FIELD, same, vcpu->cpuid.nent);
 		kvfree(entries);
 		return 0;
 	}
-	if (!address_width_ok(&next))
-		return -EINVAL;
+	bits = address_width(&next);
+	if (bits != 0 && bits != 48 && bits != 57)
+		return VTX_REFUSE(CPUID_ADDRESS_WIDTH, VTX_NO_FIELD, bits, 57);
 	vtx_cpuid_derive(&next, host, vtx_fpu_supported_xcr0());
 	kvfree(vcpu->cpuid.entries);
 	vcpu->cpuid = next;

@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include "compat/compat.h"
 #include "irqchip/kernel.h"
+#include "uapi/refuse.h"
 #include "vmx/event.h"
 
 /* How late is late: vtx_ioapic_storms(). */
@@ -317,7 +318,7 @@ int vtx_get_irqchip(struct vtx_vm *vm, struct kvm_irqchip *arg)
 	unsigned long flags;
 
 	if (!vtx_has_full_irqchip(vm))
-		return -ENXIO;
+		return VTX_REFUSE(IRQCHIP_MISSING, VTX_NO_FIELD, 0, 0);
 	chip = vm->irqchip;
 	switch (arg->chip_id) {
 	case KVM_IRQCHIP_PIC_MASTER:
@@ -332,7 +333,7 @@ int vtx_get_irqchip(struct vtx_vm *vm, struct kvm_irqchip *arg)
 		raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
 		return 0;
 	default:
-		return -EINVAL;
+		return VTX_REFUSE(IRQCHIP_ID, offsetof(struct kvm_irqchip, chip_id), arg->chip_id, KVM_IRQCHIP_IOAPIC);
 	}
 }
 
@@ -357,7 +358,7 @@ int vtx_set_irqchip(struct vtx_vm *vm, const struct kvm_irqchip *arg)
 	unsigned long flags;
 
 	if (!vtx_has_full_irqchip(vm))
-		return -ENXIO;
+		return VTX_REFUSE(IRQCHIP_MISSING, VTX_NO_FIELD, 0, 0);
 	chip = vm->irqchip;
 	switch (arg->chip_id) {
 	case KVM_IRQCHIP_PIC_MASTER:
@@ -372,7 +373,7 @@ int vtx_set_irqchip(struct vtx_vm *vm, const struct kvm_irqchip *arg)
 		set_ioapic(vm, &arg->chip.ioapic);
 		return 0;
 	default:
-		return -EINVAL;
+		return VTX_REFUSE(IRQCHIP_ID, offsetof(struct kvm_irqchip, chip_id), arg->chip_id, KVM_IRQCHIP_IOAPIC);
 	}
 }
 
@@ -391,9 +392,9 @@ static int create(struct vtx_vm *vm, enum vtx_irqchip_mode mode, u32 split_pins)
 	int ret;
 
 	if (vm->irqchip_mode != VTX_IRQCHIP_NONE)
-		return -EEXIST;
+		return VTX_REFUSE(IRQCHIP_EXISTS, VTX_NO_FIELD, 0, 0);
 	if (vtx_vm_num_vcpus(vm))
-		return -EINVAL;
+		return VTX_REFUSE(IRQCHIP_LATE, VTX_NO_FIELD, vtx_vm_num_vcpus(vm), 0);
 	chip = kzalloc(sizeof(*chip), GFP_KERNEL_ACCOUNT);
 	if (!chip)
 		return -ENOMEM;
@@ -438,7 +439,7 @@ int vtx_irqchip_create(struct vtx_vm *vm)
 int vtx_irqchip_create_split(struct vtx_vm *vm, u64 pins)
 {
 	if (pins > VTX_MAX_IRQ_ROUTES)
-		return -EINVAL;
+		return VTX_REFUSE(IRQCHIP_PINS, VTX_NO_FIELD, pins, VTX_MAX_IRQ_ROUTES);
 	return create(vm, VTX_IRQCHIP_SPLIT, pins);
 }
 

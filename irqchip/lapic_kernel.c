@@ -27,6 +27,7 @@
 #include "compat/compat.h"
 #include "exits/cpuid.h"
 #include "irqchip/kernel.h"
+#include "uapi/refuse.h"
 #include "vmx/event.h"
 
 /* ---------------------------------------------------------------- delivery */
@@ -478,7 +479,7 @@ void vtx_lapic_reset_vcpu(struct vtx_vcpu *vcpu, bool init)
 int vtx_get_lapic(struct vtx_vcpu *vcpu, struct kvm_lapic_state *state)
 {
 	if (!vcpu->apic)
-		return -EINVAL;
+		return VTX_REFUSE(LAPIC_MISSING, VTX_NO_FIELD, 0, 0);
 	vtx_lapic_get_state(&vcpu->apic->lapic, state, ktime_get_ns(), false);
 	return 0;
 }
@@ -490,7 +491,7 @@ int vtx_set_lapic(struct vtx_vcpu *vcpu, const struct kvm_lapic_state *state)
 	int ret;
 
 	if (!k)
-		return -EINVAL;
+		return VTX_REFUSE(LAPIC_MISSING, VTX_NO_FIELD, 0, 0);
 	sync_features(vcpu);
 	raw_spin_lock_irqsave(&k->timer_lock, flags);
 	ret = vtx_lapic_set_state(&k->lapic, state, ktime_get_ns(), false);

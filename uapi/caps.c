@@ -95,6 +95,7 @@ static const struct capability capabilities[] = {
 #endif
 	{ VTX_CAP_FAILURE, 1 },				/* VTX_GET_FAILURE */
 	{ VTX_CAP_FAULT_CHAIN, 1 },			/* VTX_SET_FAULT_CHAIN */
+	{ VTX_CAP_EXT_ERROR, 1 },			/* VTX_SET_EXT_ERROR */
 };
 
 /* KVM_CHECK_EXTENSION on the device (@vm NULL) and on a VM, which answer the same. 0 for what is not there. */

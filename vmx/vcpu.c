@@ -15,6 +15,7 @@
 #include "irqchip/irqchip.h"
 #include "trace/recorder.h"
 #include "trace/report.h"
+#include "uapi/refuse.h"
 #include "vmx/caps.h"
 #include "vmx/controls.h"
 #include "vmx/cr.h"
@@ -250,12 +251,10 @@ struct vtx_vcpu *vtx_vcpu_create(struct vtx_vm *vm, u32 id)
 	int r;
 
 	lockdep_assert_held(&vm->lock);
-	if (id >= VTX_MAX_VCPU_ID)
-		return ERR_PTR(-EINVAL);
+	/* As many ids as places: an id that is free has one. */
+	static_assert(VTX_MAX_VCPU_ID <= VTX_MAX_VCPUS);
 	if (vtx_vcpu_by_id(vm, id))
-		return ERR_PTR(-EEXIST);
-	if (vm->num_vcpus >= VTX_MAX_VCPUS)
-		return ERR_PTR(-EINVAL);
+		return ERR_PTR(VTX_REFUSE(VCPU_ID_TAKEN, VTX_NO_FIELD, id, 0));
 
 	vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
 	if (!vcpu)

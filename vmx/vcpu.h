@@ -154,6 +154,7 @@ struct vtx_vcpu {
 
 	/* --- scheduling --- */
 	struct mutex mutex;		/* one ioctl at a time */
+	struct vtx_ext_buffer __rcu *ext_error;	/* any: VTX_SET_EXT_ERROR (uapi/ext_error.h) */
 	struct rcuwait wait;		/* any: woken by vtx_vcpu_wake() */
 	struct preempt_notifier notifier;
 	u64 ept_gen;			/* EPT generation this vCPU last flushed for */
@@ -196,7 +197,7 @@ enum { VTX_APIC_INIT, VTX_APIC_SIPI };
 
 /**
  * vtx_vcpu_create() - a vCPU in its reset state
- * Caller holds vm->lock. Return: the vCPU (lives as long as the VM) or ERR_PTR: -EINVAL (id out of range),
+ * Caller holds vm->lock; @id is below VTX_MAX_VCPU_ID. Return: the vCPU (lives as long as the VM) or ERR_PTR:
  * -EEXIST (id taken), -ENOMEM. It is not yet in vm->vcpus: vtx_vcpu_publish() does that.
  */
 struct vtx_vcpu *vtx_vcpu_create(struct vtx_vm *vm, u32 id);

@@ -31,6 +31,7 @@
 #define VTX_MAX_VCPU_ID 255
 
 struct dentry;
+struct vtx_ext_buffer;
 struct vtx_vcpu;
 struct vtx_irqchip;
 struct vtx_stream;
@@ -74,6 +75,7 @@ struct vtx_vm {
 
 	atomic64_t remote_tlb_flush;		/* a: trace/stat_defs.c */
 	atomic64_t remote_tlb_flush_requests;	/* a */
+	struct vtx_ext_buffer __rcu *ext_error;	/* VTX_SET_EXT_ERROR (uapi/ext_error.h) */
 	struct dentry *debugfs;			/* l */
 	char debugfs_name[32];
 	struct vtx_stream *stream;		/* c: of its exits (trace/stream.h); NULL: none */

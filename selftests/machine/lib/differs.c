@@ -31,6 +31,8 @@ static const struct {
 	{ "test_stats_file", "other_process", DEVICE_KVM_INTEL, "looks at a statistic that is vtx's own" },
 	{ "test_stats_file", "keeps_vm", DEVICE_KVM_INTEL, "looks at a statistic that is vtx's own, and unloads vtx" },
 	{ "test_stats_file", "with_sentences", DEVICE_KVM_INTEL, "the file with the sentences is vtx's own" },
+	{ "test_refusals", "*", DEVICE_KVM_INTEL, "VTX_SET_EXT_ERROR is vtx's own" },
+	{ "test_ext_error", "*", DEVICE_KVM_INTEL, "VTX_SET_EXT_ERROR is vtx's own" },
 	{ "test_busy", "*", DEVICE_KVM_INTEL, "about vtx.ko's loading and unloading" },
 	{ "test_boots", "*", DEVICE_KVM_INTEL, "about vtx.ko's unloading after guest boots" },
 };
