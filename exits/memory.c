@@ -8,6 +8,7 @@
 #include "ept/ept.h"
 #include "exits/emulation.h"
 #include "exits/exits.h"
+#include "trace/events.h"
 #include "trace/failure.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
@@ -34,6 +35,7 @@ int vtx_fast_ept_violation(struct vtx_vcpu *vcpu)
 	u64 qual = vtx_qualification(vcpu);
 	u64 gpa = vtx_vmread64(GUEST_PHYSICAL_ADDRESS);
 
+	trace_kvm_page_fault(vcpu, gpa, qual);
 	reblock_nmi(vcpu, qual);
 	return vtx_ept_fault_fast(vcpu, gpa, qual & QUAL_WRITE, qual & QUAL_EXEC) ? VTX_EXIT_RESUME : VTX_EXIT_SLOW;
 }

@@ -17,6 +17,7 @@
 #include <asm/pvclock-abi.h>
 #include <asm/tsc.h>
 #include "pv/clock.h"
+#include "trace/events.h"
 #include "vmx/vcpu.h"
 
 #define ENABLE BIT_ULL(0)
@@ -243,6 +244,7 @@ void vtx_pv_clock_update(struct vtx_vcpu *vcpu)
 	info.version = ++pv->version;
 	if (!vtx_gpa_write(vm, gpa, &info.version, sizeof(info.version)))
 		pv->stopped = false;
+	trace_kvm_pvclock_update(vcpu->id, &info);
 }
 
 int vtx_pv_clock_stopped(struct vtx_vcpu *vcpu)

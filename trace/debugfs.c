@@ -14,6 +14,7 @@
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 #include "exits/exits.h"
+#include "trace/kvm_names.h"
 #include "trace/stats.h"
 #include "vmx/vcpu.h"
 
@@ -147,6 +148,7 @@ void vtx_trace_vm_created(struct vtx_vm *vm, int fd)
 	/* With an error for a parent these do nothing. */
 	debugfs_create_file("failure", 0444, vm->debugfs, vm, &failure_fops);
 	debugfs_create_file("memory", 0444, vm->debugfs, vm, &memory_fops);
+	vtx_kvm_debugfs_vm_created(vm);
 }
 
 void vtx_trace_vcpu_created(struct vtx_vcpu *vcpu)
@@ -162,6 +164,7 @@ void vtx_trace_vcpu_created(struct vtx_vcpu *vcpu)
 
 void vtx_trace_vm_destroyed(struct vtx_vm *vm)
 {
+	vtx_kvm_debugfs_vm_destroyed(vm);
 	/* Takes the vCPUs' folders along; does nothing for NULL and for errors. */
 	debugfs_remove(vm->debugfs);
 	vm->debugfs = NULL;

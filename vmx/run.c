@@ -14,6 +14,7 @@
 #include "ept/ept.h"
 #include "exits/exits.h"
 #include "irqchip/irqchip.h"
+#include "trace/events.h"
 #include "vmx/controls.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
@@ -125,6 +126,7 @@ static void after_exit(struct vtx_vcpu *vcpu)
 	vcpu->cached = 0;
 	reason = vtx_vmread32(VM_EXIT_REASON);
 	vcpu->exit_reason = reason;
+	trace_kvm_exit(reason, vcpu);
 	/* A failed check of guest state leaves the launch state alone, and no event was delivered (SDM vol. 3, 27.8). */
 	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
 		return;
@@ -177,6 +179,7 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 		if (unlikely(vcpu->ept_gen != atomic64_read(&vm->ept.gen)))
 			vtx_ept_tlb_before_entry(vcpu);
 		vtx_regs_flush(vcpu);
+		trace_kvm_entry(vcpu);
 
 		if (unlikely(enter_guest(vcpu))) {
 			WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
@@ -214,6 +217,7 @@ static bool should_wake(struct vtx_vcpu *vcpu)
  */
 static int block(struct vtx_vcpu *vcpu)
 {
+	u64 start = trace_kvm_vcpu_wakeup_enabled() ? ktime_get_ns() : 0;
 	int r = 0;
 
 	prepare_to_rcuwait(&vcpu->wait);
@@ -229,6 +233,8 @@ static int block(struct vtx_vcpu *vcpu)
 	}
 	finish_rcuwait(&vcpu->wait);
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
+	if (start)
+		trace_kvm_vcpu_wakeup(ktime_get_ns() - start);
 	return r;
 }
 
