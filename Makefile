@@ -22,6 +22,7 @@ help:
 	@echo 'make test         all tests: unit tests, then the machine tests on Linux 6.1 and a shorter set on 6.12'
 	@echo 'make unit         unit tests alone (seconds)'
 	@echo 'make fuzz         fuzzers, SECONDS=60 each'
+	@echo 'make test-tools   perf, trace-cmd, kvm_stat and kvmexit of Debian against vtx, in the machine (minutes)'
 	@echo 'make bench        ticks per exit, vtx beside kvm_intel in the same boot'
 	@echo 'make lint         W=1, sparse, checkpatch, shellcheck'
 	@echo 'make clean        remove what was built'
@@ -80,6 +81,9 @@ fuzz:
 	@machine/packages test fuzz
 	$(MAKE) -s -C selftests/fuzz run SECONDS=$(SECONDS)
 
+test-tools: stage-6.1
+	selftests/machine/tools/run
+
 bench: stage-plain
 	machine/run --kernel 6.1 -- /vtx/selftests/bench-both
 
@@ -95,4 +99,4 @@ clean:
 	$(MAKE) -s -C userspace-vmm clean
 	-test -n '$(KDIR)' && $(MAKE) -s -C $(KDIR) M=$(TOP) clean
 
-.PHONY: help module tools run test unit fuzz bench lint clean stage-plain $(KERNELS:%=stage-%)
+.PHONY: help module tools run test test-tools unit fuzz bench lint clean stage-plain $(KERNELS:%=stage-%)

@@ -11,6 +11,7 @@
 #include <asm/processor.h>
 #include "exits/cpuid.h"
 #include "exits/exits.h"
+#include "trace/events.h"
 #include "trace/recorder.h"
 #include "uapi/refuse.h"
 #include "vmx/caps.h"
@@ -195,7 +196,8 @@ static bool cpuid_faults(struct vtx_vcpu *vcpu)
 
 int vtx_fast_cpuid(struct vtx_vcpu *vcpu)
 {
-	const struct kvm_cpuid_entry2 *e = vtx_cpuid_quick(&vcpu->cpuid, vcpu->regs[VTX_RAX], vcpu->regs[VTX_RCX]);
+	u32 leaf = vcpu->regs[VTX_RAX], index = vcpu->regs[VTX_RCX];
+	const struct kvm_cpuid_entry2 *e = vtx_cpuid_quick(&vcpu->cpuid, leaf, index);
 
 	vtx_exit_note_cpuid(vcpu);
 	if (unlikely(!e) || cpuid_faults(vcpu))
@@ -204,23 +206,27 @@ int vtx_fast_cpuid(struct vtx_vcpu *vcpu)
 	vcpu->regs[VTX_RBX] = e->ebx;
 	vcpu->regs[VTX_RCX] = e->ecx;
 	vcpu->regs[VTX_RDX] = e->edx;
+	trace_kvm_cpuid(leaf, index, vcpu->regs, true, false);
 	vtx_skip_insn(vcpu);
 	return VTX_EXIT_RESUME;
 }
 
 int vtx_exit_cpuid(struct vtx_vcpu *vcpu)
 {
+	u32 leaf = vcpu->regs[VTX_RAX], index = vcpu->regs[VTX_RCX];
+	enum vtx_cpuid_source source;
 	struct vtx_cpuid_regs regs;
 
 	if (cpuid_faults(vcpu)) {
 		vtx_inject_gp(vcpu);
 		return VTX_EXIT_RESUME;
 	}
-	vtx_cpuid_answer(&vcpu->cpuid, vcpu->regs[VTX_RAX], vcpu->regs[VTX_RCX], &regs);
+	source = vtx_cpuid_answer(&vcpu->cpuid, leaf, index, &regs);
 	vcpu->regs[VTX_RAX] = regs.eax;
 	vcpu->regs[VTX_RBX] = regs.ebx;
 	vcpu->regs[VTX_RCX] = regs.ecx;
 	vcpu->regs[VTX_RDX] = regs.edx;
+	trace_kvm_cpuid(leaf, index, vcpu->regs, source == VTX_CPUID_ENTRY, source == VTX_CPUID_BASIC);
 	vtx_skip_insn(vcpu);
 	return VTX_EXIT_RESUME;
 }

@@ -15,6 +15,7 @@
 #include "exits/explain.h"
 #include "exits/guest_mem.h"
 #include "exits/mmio_log.h"
+#include "trace/events.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 
@@ -239,10 +240,14 @@ static int run_emulator(struct vtx_emulation *em)
 	struct vtx_vcpu *vcpu = em->vcpu;
 	struct vtx_emu *e = &em->e;
 	bool tf = e->rflags & X86_EFLAGS_TF;
+	bool first = !e->prefetch_len;
+	u64 rip = e->rip;
 	int ret;
 
 	vtx_log_rewind(&vcpu->io);
 	ret = step(e);
+	if (first) /* not when it starts over with user space's answer */
+		trace_kvm_emulate_insn(e, rip, ret == VTX_EMU_UNHANDLED);
 	if (e->committed)
 		store_state(vcpu, e);
 	if (ret == VTX_EMU_IO) {

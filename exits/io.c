@@ -12,6 +12,7 @@
 #include "exits/exits.h"
 #include "trace/recorder.h"
 #include "irqchip/irqchip.h"
+#include "trace/events.h"
 #include "vmx/regs.h"
 #include "vmx/vm.h"
 
@@ -92,10 +93,14 @@ int vtx_fast_io(struct vtx_vcpu *vcpu)
 	vtx_exit_note_io(vcpu);
 	if (qual & QUAL_STRING)
 		return VTX_EXIT_SLOW;
+	if (!in)
+		trace_kvm_pio(true, port, size, 1, &value);
 	if (!kernel_device(vcpu, port, size, in, &value))
 		return to_user(vcpu, port, size, in);
-	if (in)
+	if (in) {
+		trace_kvm_pio(false, port, size, 1, &value);
 		merge_rax(vcpu, value, size);
+	}
 	vtx_skip_insn(vcpu);
 	return VTX_EXIT_RESUME;
 }
@@ -119,6 +124,7 @@ static int complete_port(struct vtx_vcpu *vcpu)
 		return VTX_EXIT_RESUME;
 	if (io->in) {
 		memcpy(&value, VTX_IO_DATA(vcpu), io->size);
+		trace_kvm_pio(false, io->port, io->size, 1, &value);
 		merge_rax(vcpu, value, io->size);
 	}
 	vtx_skip_insn(vcpu);

@@ -9,6 +9,7 @@
 #include "exits/emulation.h"
 #include "exits/exits.h"
 #include "exits/explain.h"
+#include "trace/events.h"
 #include "trace/failure.h"
 #include "trace/livelock.h"
 #include "trace/recorder.h"
@@ -38,6 +39,7 @@ int vtx_fast_ept_violation(struct vtx_vcpu *vcpu)
 	u64 gpa = vtx_vmread64(GUEST_PHYSICAL_ADDRESS);
 
 	vtx_exit_note_ept(vcpu, qual, gpa);
+	trace_kvm_page_fault(vcpu, gpa, qual);
 	reblock_nmi(vcpu, qual);
 	return vtx_ept_fault_fast(vcpu, gpa, qual & QUAL_WRITE, qual & QUAL_EXEC) ? VTX_EXIT_RESUME : VTX_EXIT_SLOW;
 }

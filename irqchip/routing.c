@@ -12,6 +12,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include "irqchip/kernel.h"
+#include "trace/events_irq.h"
 #include "uapi/refuse.h"
 
 /* Destinations are 8 bits wide and 0xff is everybody: KVM_CAP_X2APIC_API is not offered, as vCPU ids end at 254. */
@@ -22,6 +23,7 @@ static int send_msi(struct vtx_vm *vm, u32 address_lo, u32 address_hi, u32 data)
 {
 	struct vtx_apic_msg msg;
 
+	trace_kvm_msi_set_irq(WIDE_IDS ? (u64)address_hi << 32 | address_lo : address_lo, data);
 	vtx_apic_msg_from_msi(&msg, address_lo, address_hi, data, WIDE_IDS, BROADCAST_FF);
 	return vtx_apic_deliver(vm, NULL, &msg);
 }
@@ -45,6 +47,7 @@ int vtx_set_irq(struct vtx_vm *vm, unsigned int source, u32 gsi, int level)
 	unsigned int nr = 0, i;
 	int ret = -1, r;
 
+	trace_kvm_set_irq(gsi, level, source);
 	rcu_read_lock();
 	routing = rcu_dereference(vm->routing);
 	if (routing && gsi < routing->table.nr_gsis)

@@ -17,6 +17,7 @@
 #include <asm/pvclock-abi.h>
 #include <asm/tsc.h>
 #include "pv/clock.h"
+#include "trace/events.h"
 #include "uapi/refuse.h"
 #include "vmx/vcpu.h"
 
@@ -244,6 +245,7 @@ void vtx_pv_clock_update(struct vtx_vcpu *vcpu)
 	info.version = ++pv->version;
 	if (!vtx_gpa_write(vm, gpa, &info.version, sizeof(info.version)))
 		pv->stopped = false;
+	trace_kvm_pvclock_update(vcpu->id, &info);
 }
 
 int vtx_pv_clock_stopped(struct vtx_vcpu *vcpu)

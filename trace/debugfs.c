@@ -13,6 +13,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include "trace/debugfs.h"
+#include "trace/kvm_names.h"
 #include "trace/livelock.h"
 #include "trace/report.h"
 #include "trace/stat_defs.h"
@@ -119,6 +120,7 @@ void vtx_trace_vm_created(struct vtx_vm *vm, int fd)
 	debugfs_create_file("diagnosis", 0444, vm->debugfs, vm, &vtx_diagnosis_fops);
 	vm->stream = vtx_stream_create();
 	vtx_debugfs_stream(vm->stream, vm->debugfs);
+	vtx_kvm_debugfs_vm_created(vm);
 }
 
 void vtx_trace_vcpu_created(struct vtx_vcpu *vcpu)
@@ -138,6 +140,7 @@ void vtx_trace_vm_destroyed(struct vtx_vm *vm)
 {
 	if (vm->stream)
 		vtx_stream_end(vm->stream);
+	vtx_kvm_debugfs_vm_destroyed(vm);
 	/* Takes the vCPUs' folders along; does nothing for NULL and for errors. */
 	debugfs_remove(vm->debugfs);
 	vm->debugfs = NULL;

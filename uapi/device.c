@@ -110,6 +110,11 @@ int vtx_device_init(void)
 	return ret;
 }
 
+bool vtx_device_is_kvm(void)
+{
+	return device.minor == KVM_MINOR;
+}
+
 void vtx_device_exit(void)
 {
 	misc_deregister(&device);

@@ -9,6 +9,7 @@
 #include <linux/signal.h>
 #include <linux/uaccess.h>
 #include "exits/exits.h"
+#include "trace/events.h"
 #include "uapi/ioctl.h"
 #include "uapi/refuse.h"
 #include "vmx/event.h"
@@ -158,5 +159,7 @@ long vtx_call_run(struct vtx_call *call)
 	/* The restart that vmx/run.c asked for hangs on the flag, which a change of the mask takes away when no signal waits. */
 	if (ret == -ERESTARTNOINTR)
 		set_thread_flag(TIF_SIGPENDING);
+	else
+		trace_kvm_userspace_exit(READ_ONCE(vcpu->run->exit_reason), ret);
 	return ret;
 }

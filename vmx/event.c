@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <asm/debugreg.h>
 #include "irqchip/irqchip.h"
+#include "trace/events.h"
 #include "vmx/controls.h"
 #include "vmx/cr.h"
 #include "vmx/event.h"
@@ -247,6 +248,7 @@ static void enter_exception(struct vtx_vcpu *vcpu)
 {
 	struct vtx_exception *e = &vcpu->events.exc;
 	u32 info = INFO_VALID | e->vector;
+	bool again = !e->pending;
 	bool fault = e->vector != X86_TRAP_DB && e->vector != X86_TRAP_BP && e->vector != X86_TRAP_OF && e->vector != X86_TRAP_MC;
 
 	if (e->pending) {
@@ -261,14 +263,16 @@ static void enter_exception(struct vtx_vcpu *vcpu)
 	if (e->has_error && vtx_in_protected_mode(vcpu))
 		info |= INFO_ERROR;
 	info |= exception_type(e) << 8;
+	trace_kvm_inj_exception(e->vector, info & INFO_ERROR, e->error, again);
 	write_entry(vcpu, info, e->error, e->soft ? vcpu->events.insn_len : 0);
 }
 
-static void enter_irq(struct vtx_vcpu *vcpu)
+static void enter_irq(struct vtx_vcpu *vcpu, bool again)
 {
 	struct vtx_events *ev = &vcpu->events;
 
 	vcpu->counts.irq_injections++;
+	trace_kvm_inj_virq(ev->irq.vector, ev->irq.soft, again);
 	if (ev->irq.soft)
 		write_entry(vcpu, INFO_VALID | TYPE_SOFT_INTR << 8 | ev->irq.vector, 0, ev->insn_len);
 	else
@@ -315,7 +319,7 @@ static void choose_new(struct vtx_vcpu *vcpu)
 	ev->irq.injected = true;
 	ev->irq.soft = false;
 	ev->irq.vector = vector;
-	enter_irq(vcpu);
+	enter_irq(vcpu, false);
 }
 
 void vtx_events_before_entry(struct vtx_vcpu *vcpu)
@@ -328,7 +332,7 @@ void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 	else if (ev->nmi_injected)
 		enter_nmi(vcpu);
 	else if (ev->irq.injected)
-		enter_irq(vcpu);
+		enter_irq(vcpu, true);
 	else
 		choose_new(vcpu);
 

@@ -6,6 +6,7 @@
 #include <linux/smp.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
+#include "trace/kvm_names.h"
 #include "trace/stats.h"
 #include "uapi/device.h"
 #include "vmx/caps.h"
@@ -116,6 +117,10 @@ static int __init vtx_init(void)
 	r = vtx_device_init();
 	if (r)
 		goto trace;
+	if (vtx_device_is_kvm()) {
+		vtx_kvm_events_init();
+		vtx_kvm_debugfs_init();
+	}
 	return 0;
 
 trace:
@@ -128,6 +133,8 @@ onoff:
 static void __exit vtx_exit(void)
 {
 	vtx_device_exit();
+	vtx_kvm_debugfs_exit();
+	vtx_kvm_events_exit();
 	vtx_trace_exit();
 	vtx_onoff_exit();
 }

@@ -16,6 +16,7 @@
 #include "exits/emulation.h"
 #include "exits/exits.h"
 #include "irqchip/irqchip.h"
+#include "trace/events.h"
 #include "trace/recorder.h"
 #include "vmx/controls.h"
 #include "vmx/entry_state.h"
@@ -134,6 +135,7 @@ static void after_exit(struct vtx_vcpu *vcpu)
 	/* A failed check of guest state leaves the launch state alone, and no event was delivered (SDM vol. 3, 27.8). */
 	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
 		vtx_exit_open(vcpu, reason, tsc);
+		trace_kvm_exit(reason, vcpu);
 		return;
 	}
 	vcpu->vmcs.launched = true;
@@ -142,6 +144,7 @@ static void after_exit(struct vtx_vcpu *vcpu)
 	if (unlikely(reason >= 64 || !(INSTRUCTION_EXITS & BIT_ULL(reason)) || something_injected(vcpu)))
 		vtx_events_after_exit(vcpu);
 	vtx_exit_open(vcpu, reason, tsc);
+	trace_kvm_exit(reason, vcpu);
 	/*
 	 * An injected event is delivered before the processor looks at external interrupts. A guest whose exceptions raise the next one
 	 * in delivery, for ever (#AC upon #AC, CVE-2015-5307; #DB upon #DB, CVE-2015-8104), would starve the host without a look here.
@@ -181,6 +184,7 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 			r = not_entered(vcpu, vcpu->exit_reason, vcpu->qualification);
 			break;
 		}
+		trace_kvm_entry(vcpu);
 
 		if (unlikely(enter_guest(vcpu))) {
 			WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
@@ -229,6 +233,7 @@ static void count_halt(struct vtx_vcpu_counts *counts, u64 ns)
 static int block(struct vtx_vcpu *vcpu)
 {
 	u64 since = rdtsc(), asleep = 0;
+	u64 start = trace_kvm_vcpu_wakeup_enabled() ? ktime_get_ns() : 0;
 	int r = 0;
 
 	WRITE_ONCE(vcpu->counts.blocking, 1);
@@ -253,6 +258,8 @@ static int block(struct vtx_vcpu *vcpu)
 	vtx_exit_slept(vcpu, rdtsc() - since);
 	vtx_livelock_unblock(vcpu);
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
+	if (start)
+		trace_kvm_vcpu_wakeup(ktime_get_ns() - start);
 	return r;
 }
 
