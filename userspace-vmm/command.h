@@ -7,5 +7,6 @@
 int vtx_command_run(int argc, char **argv);
 int vtx_command_doctor(int argc, char **argv);
 int vtx_command_top(int argc, char **argv);
+int vtx_command_stat(int argc, char **argv);
 
 #endif
