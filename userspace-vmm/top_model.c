@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* `vtx top`: differences of two samples, grouped and sorted. */
+#define _GNU_SOURCE
 #include "userspace-vmm/top_model.h"
 
 #include <stdlib.h>
@@ -144,7 +145,7 @@ static int vtx_top_hots(struct vtx_top_table *t, const struct vtx_vcpu_sample *v
 static int vtx_top_by_name(const void *a, const void *b)
 {
 	const struct vtx_top_line *x = a, *y = b;
-	int r = strcmp(x->vm, y->vm);
+	int r = strverscmp(x->vm, y->vm);
 
 	if (!r)
 		r = x->vcpu - y->vcpu;
