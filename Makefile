@@ -48,7 +48,7 @@ $(KERNELS:%=stage-%): stage-%: tools
 	@cp userspace-vmm/vtx $(STAGE)/$*/
 	gcc -O2 -Wall -static -o $(STAGE)/$*/mini userspace-vmm/examples/mini.c
 	$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
-	@cp build/selftests/machine/test_* build/selftests/machine/bench selftests/machine/test_example \
+	@cp build/selftests/machine/test_* build/selftests/machine/bench selftests/machine/test_example selftests/machine/test_tool \
 		selftests/machine/run-all selftests/machine/bench-both $(STAGE)/$*/selftests/
 
 # ---------------------------------------------------------------- the two commands
