@@ -161,7 +161,7 @@ void vtx_parse_memory(struct vtx_vm_sample *vm, const char *text)
 
 /* ------------------------------------------------------------------ files */
 
-/* All of a file, as a string to be freed, or NULL. */
+/* All of a file, as a string to be freed; NULL if it is gone or empty. */
 static char *vtx_read_all(int dir, const char *name)
 {
 	size_t size = 0, have = 0;
@@ -183,7 +183,7 @@ static char *vtx_read_all(int dir, const char *name)
 		have += n > 0 ? (size_t)n : 0;
 	}
 	close(fd);
-	if (n != 0) {
+	if (n != 0 || !have) {
 		free(text);
 		return NULL;
 	}
