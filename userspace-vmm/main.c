@@ -18,6 +18,9 @@ static const struct vtx_command {
 	const char *summary;
 } vtx_commands[] = {
 	{ "run", vtx_command_run, "run a guest (vtx run --help)" },
+	{ "doctor", vtx_command_doctor, "say whether vtx can run here, and why not" },
+	{ "top", vtx_command_top, "show live what the guests exit for" },
+	{ "stat", vtx_command_stat, "count as kvm_stat does, live, once, or into a log" },
 	{ "version", vtx_command_version, "print the version" },
 	{ "help", vtx_command_help, "print this text" },
 };

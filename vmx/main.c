@@ -26,7 +26,7 @@ MODULE_PARM_DESC(eptad, "let the processor keep accessed and dirty flags in the 
 module_param_named(large_pages, wishes.large_pages, bool, 0444);
 MODULE_PARM_DESC(large_pages, "map 2M pages in the EPT where the host has huge pages (default Y)");
 
-static u64 msr_or_zero(u32 msr)
+static u64 msr_or_zero(u32 msr, void *unused)
 {
 	u64 value;
 
@@ -35,26 +35,7 @@ static u64 msr_or_zero(u32 msr)
 
 static void read_msrs(struct vtx_msr_values *m)
 {
-	bool true_controls;
-
-	memset(m, 0, sizeof(*m));
-	m->cpuid_vmx = cpuid_ecx(1) & BIT(5);
-	if (!m->cpuid_vmx)
-		return;
-	m->feature_control = msr_or_zero(MSR_IA32_FEAT_CTL);
-	m->basic = msr_or_zero(MSR_IA32_VMX_BASIC);
-	true_controls = m->basic & BIT_ULL(55);
-	m->pin = msr_or_zero(true_controls ? MSR_IA32_VMX_TRUE_PINBASED_CTLS : MSR_IA32_VMX_PINBASED_CTLS);
-	m->proc = msr_or_zero(true_controls ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS : MSR_IA32_VMX_PROCBASED_CTLS);
-	m->exit = msr_or_zero(true_controls ? MSR_IA32_VMX_TRUE_EXIT_CTLS : MSR_IA32_VMX_EXIT_CTLS);
-	m->entry = msr_or_zero(true_controls ? MSR_IA32_VMX_TRUE_ENTRY_CTLS : MSR_IA32_VMX_ENTRY_CTLS);
-	m->proc2 = msr_or_zero(MSR_IA32_VMX_PROCBASED_CTLS2);
-	m->misc = msr_or_zero(MSR_IA32_VMX_MISC);
-	m->cr0_fixed0 = msr_or_zero(MSR_IA32_VMX_CR0_FIXED0);
-	m->cr0_fixed1 = msr_or_zero(MSR_IA32_VMX_CR0_FIXED1);
-	m->cr4_fixed0 = msr_or_zero(MSR_IA32_VMX_CR4_FIXED0);
-	m->cr4_fixed1 = msr_or_zero(MSR_IA32_VMX_CR4_FIXED1);
-	m->ept_vpid = msr_or_zero(MSR_IA32_VMX_EPT_VPID_CAP);
+	vtx_caps_collect(m, cpuid_ecx(1) & BIT(5), msr_or_zero, NULL);
 }
 
 /* Every CPU must decide like the first: guests move between them. */
