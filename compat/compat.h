@@ -58,12 +58,12 @@ static inline void vtx_emergency_callback(void (*fn)(void), bool on)
 }
 
 /* Flags of a VMA are changed through a function that tells lockdep. */
-static inline void vtx_vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+static inline void vtx_vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 {
 #ifdef VTX_HAVE_VM_FLAGS_SET
-	vm_flags_set(vma, flags);
+	vm_flags_clear(vma, flags);
 #else
-	vma->vm_flags |= flags;
+	vma->vm_flags &= ~flags;
 #endif
 }
 

@@ -6,6 +6,7 @@
 #include <linux/ratelimit.h>
 #include <asm/vmx.h>
 #include "exits/exits.h"
+#include "trace/recorder.h"
 #include "vmx/regs.h"
 
 /*
@@ -46,6 +47,7 @@ int vtx_exit_internal_error(struct vtx_vcpu *vcpu, u32 suberror, u32 ndata, cons
 	struct kvm_run *run = vcpu->run;
 	u32 i;
 
+	vtx_recorder_freeze(vcpu);
 	ndata = min_t(u32, ndata, ARRAY_SIZE(run->internal.data));
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	run->internal.suberror = suberror;
@@ -65,6 +67,7 @@ static int failed_entry(struct vtx_vcpu *vcpu)
 	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
 	run->fail_entry.hardware_entry_failure_reason = vcpu->exit_reason;
 	run->fail_entry.cpu = vcpu->cpu;
+	vtx_recorder_freeze(vcpu);
 	return VTX_EXIT_USER;
 }
 

@@ -9,6 +9,7 @@
 #include "exits/emulation.h"
 #include "exits/exits.h"
 #include "trace/failure.h"
+#include "trace/recorder.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 
@@ -60,6 +61,7 @@ int vtx_exit_ept_violation(struct vtx_vcpu *vcpu)
 		return VTX_EXIT_RESUME;
 	if (ret < 0)
 		return ret;
+	vtx_exit_mmio(vcpu, gpa);
 
 	vectoring = vtx_vmread32(IDT_VECTORING_INFO_FIELD);
 	if (vectoring & VECTORING_INFO_VALID_MASK)

@@ -1,97 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/debug/vtx: a folder per VM, a folder per vCPU in it (trace/stats.h lists the files).
+ * /sys/kernel/debug/vtx: a folder per VM, a folder per vCPU in it (docs/tracing.md lists the files).
  *
  * Lifetime: the files hold no reference on the VM.  debugfs lets no operation begin once a file is removed, and
  * removing waits for those that run; vtx_trace_vm_destroyed() removes the folder before the VM is freed.
  */
-#include <linux/build_bug.h>
 #include <linux/debugfs.h>
-#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
-#include <linux/uaccess.h>
-#include "exits/exits.h"
+#include "trace/debugfs.h"
 #include "trace/stats.h"
 #include "vmx/vcpu.h"
 
 static struct dentry *root;
-/* Names of folders, and vtx_vcpu_stats.cleared. */
-static DEFINE_MUTEX(lock);
-
-/* ------------------------------------------------------------------ exits */
-
-/*
- * The counters are the vCPU thread's alone, so clearing cannot write them: it notes where they stand, and reading
- * shows the difference.
- */
-static struct vtx_exit_stat stat_now(struct vtx_vcpu *vcpu, int reason)
-{
-	struct vtx_exit_stat now = {
-		.count = READ_ONCE(vcpu->stats.exits[reason].count),
-		.ticks = READ_ONCE(vcpu->stats.exits[reason].ticks),
-	};
-
-	return now;
-}
-
-static int exits_show(struct seq_file *file, void *unused)
-{
-	struct vtx_vcpu *vcpu = file->private;
-
-	BUILD_BUG_ON(VTX_NR_EXIT_STATS != VTX_NR_EXIT_REASONS);
-	seq_puts(file, "name count ticks\n");
-	mutex_lock(&lock);
-	for (int i = 0; i < VTX_NR_EXIT_REASONS; i++) {
-		struct vtx_exit_stat now = stat_now(vcpu, i);
-		const struct vtx_exit_stat *then = &vcpu->stats.cleared[i];
-		const char *name = vtx_exit_table[i].name;
-
-		if (now.count == then->count)
-			continue;
-		if (name)
-			seq_puts(file, name);
-		else
-			seq_printf(file, "REASON_%d", i);
-		seq_printf(file, " %llu %llu\n", now.count - then->count, now.ticks - then->ticks);
-	}
-	mutex_unlock(&lock);
-	return 0;
-}
-
-static ssize_t exits_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
-{
-	struct vtx_vcpu *vcpu = ((struct seq_file *)file->private_data)->private;
-	u64 value;
-	int r;
-
-	r = kstrtou64_from_user(buf, len, 0, &value);
-	if (r)
-		return r;
-	if (value)
-		return -EINVAL;
-	mutex_lock(&lock);
-	for (int i = 0; i < VTX_NR_EXIT_REASONS; i++)
-		vcpu->stats.cleared[i] = stat_now(vcpu, i);
-	mutex_unlock(&lock);
-	return len;
-}
-
-static int exits_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, exits_show, inode->i_private);
-}
-
-static const struct file_operations exits_fops = {
-	.owner = THIS_MODULE,
-	.open = exits_open,
-	.read = seq_read,
-	.write = exits_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+static DEFINE_MUTEX(lock); /* names of folders */
 
 /* ------------------------------------------------------------------ failure, memory */
 
@@ -157,7 +81,8 @@ void vtx_trace_vcpu_created(struct vtx_vcpu *vcpu)
 		return;
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
 	vcpu->debugfs = debugfs_create_dir(name, vcpu->vm->debugfs);
-	debugfs_create_file("exits", 0644, vcpu->debugfs, vcpu, &exits_fops);
+	vtx_debugfs_stats(vcpu, vcpu->debugfs);
+	vtx_debugfs_recorder(vcpu, vcpu->debugfs);
 }
 
 void vtx_trace_vm_destroyed(struct vtx_vm *vm)

@@ -1,33 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Exit counters, always on: written by the vCPU's own thread, read by debugfs at any time.
+ * Exit counters, always on: written by the vCPU's own thread, read by debugfs and the statistics file at any time.
  */
 #ifndef VTX_TRACE_STATS_H
 #define VTX_TRACE_STATS_H
 
 #include <linux/types.h>
+#include "trace/top.h"
 
 struct vtx_vm;
 struct vtx_vcpu;
 
-#define VTX_NR_EXIT_STATS 76	/* as VTX_NR_EXIT_REASONS */
+#define VTX_NR_EXIT_STATS 77	/* one for each exit reason of exits/table.c, and one for all that is none */
+#define VTX_STAT_OTHER	  76
+#define VTX_NR_BUCKETS	  32
 
 struct vtx_exit_stat {
 	u64 count;
-	u64 ticks;	/* TSC from exit to the next entry, or to the return to user space */
+	u64 ticks;			/* TSC from the exit to the next entry or the return to user space, sleep in HLT left out */
+	u64 user_ticks;			/* TSC from the return to user space for this reason to the next entry */
+	u32 min_inverted;		/* ~ of the smallest, so that zeroed memory is a good start */
+	u32 max;
+	u64 buckets[VTX_NR_BUCKETS];	/* [n]: ticks in [2^n, 2^(n+1)); 0 counts as 1, what is longer than 32 bits as ~0 */
 };
+
+enum vtx_top_table { VTX_TOP_MSR, VTX_TOP_PORT, VTX_TOP_CPUID, VTX_TOP_MMIO, VTX_TOP_HYPERCALL, VTX_NR_TOPS };
 
 struct vtx_vcpu_stats {
 	struct vtx_exit_stat exits[VTX_NR_EXIT_STATS];
-	struct vtx_exit_stat cleared[VTX_NR_EXIT_STATS];	/* debugfs: values at the last clearing; its own lock */
+	struct vtx_top tops[VTX_NR_TOPS];
 };
 
+/* One exit of @ticks. */
+static __always_inline void vtx_stat_exit(struct vtx_exit_stat *stat, u32 ticks)
+{
+	stat->count++;
+	stat->ticks += ticks;
+	if (unlikely(~ticks > stat->min_inverted))
+		stat->min_inverted = ~ticks;
+	if (unlikely(ticks > stat->max))
+		stat->max = ticks;
+	stat->buckets[__fls(ticks | 1)]++;
+}
+
 /*
- * /sys/kernel/debug/vtx/<pid>-<vm fd>/ with
- *	failure		why the VM is dead; empty while it lives
- *	memory		what is mapped, and the tables for it
- *	vcpu<N>/exits	a header line, then "name count ticks" for each reason seen; writing 0 clears
- * None of these can fail in a way that matters: without debugfs, there just is nothing to read.
+ * /sys/kernel/debug/vtx: docs/tracing.md lists the files. None of these can fail in a way that matters: without debugfs, there
+ * just is nothing to read.
  */
 int vtx_trace_init(void);	/* module load: 0 */
 void vtx_trace_exit(void);

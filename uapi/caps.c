@@ -87,6 +87,9 @@ static const struct capability capabilities[] = {
 
 	/* vtx's own */
 	{ VTX_CAP_VTX, VTX_INTERFACE_VERSION },
+#ifndef VTX_NO_RECORDER
+	{ VTX_CAP_RECORDER, VTX_RING_RECORDS },		/* VTX_RING_MMAP_OFFSET */
+#endif
 };
 
 /* KVM_CHECK_EXTENSION on the device (@vm NULL) and on a VM, which answer the same. 0 for what is not there. */

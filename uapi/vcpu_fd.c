@@ -9,7 +9,9 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include "irqchip/irqchip.h"
+#include "compat/compat.h"
 #include "pv/clock.h"
+#include "trace/recorder.h"
 #include "uapi/ioctl.h"
 
 /* ------------------------------------------------------------------ small handlers */
@@ -78,14 +80,24 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return ret ?: vtx_ioctl_call(vcpu_ioctls, ARRAY_SIZE(vcpu_ioctls), &call, -EINVAL);
 }
 
-/* Page 0 is struct kvm_run, page 1 the data of port accesses; a page beyond raises SIGBUS. */
+#define RING_PAGE (VTX_RING_MMAP_OFFSET >> PAGE_SHIFT)
+
+/*
+ * Page 0 is struct kvm_run, page 1 the data of port accesses, from RING_PAGE on there is the flight recorder; a page elsewhere raises
+ * SIGBUS. So does the recorder in a mapping that could be written, which one that began below RING_PAGE can be.
+ */
 static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 {
 	struct vtx_vcpu *vcpu = vmf->vma->vm_file->private_data;
+	struct page *page = NULL;
 
-	if (vmf->pgoff > 1)
+	if (vmf->pgoff <= 1)
+		page = virt_to_page((u8 *)vcpu->run + vmf->pgoff * PAGE_SIZE);
+	else if (vmf->pgoff >= RING_PAGE && !(vmf->vma->vm_flags & (VM_WRITE | VM_MAYWRITE)))
+		page = vtx_recorder_page(vcpu, vmf->pgoff - RING_PAGE);
+	if (!page)
 		return VM_FAULT_SIGBUS;
-	vmf->page = virt_to_page((u8 *)vcpu->run + vmf->pgoff * PAGE_SIZE);
+	vmf->page = page;
 	get_page(vmf->page);
 	return 0;
 }
@@ -96,6 +108,11 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	if (vma->vm_pgoff >= RING_PAGE) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EPERM;
+		vtx_vm_flags_clear(vma, VM_MAYWRITE);
+	}
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }

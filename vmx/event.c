@@ -180,8 +180,9 @@ bool vtx_vcpu_has_event(struct vtx_vcpu *vcpu)
 
 /* ------------------------------------------------------------------ before an entry */
 
-static void write_entry(u32 info, u32 error, u32 insn_len)
+static void write_entry(struct vtx_vcpu *vcpu, u32 info, u32 error, u32 insn_len)
 {
+	vcpu->entry_event = info;
 	vtx_vmwrite32(VM_ENTRY_INTR_INFO_FIELD, info);
 	if (info & INFO_ERROR)
 		vtx_vmwrite32(VM_ENTRY_EXCEPTION_ERROR_CODE, error);
@@ -214,7 +215,7 @@ static void enter_exception(struct vtx_vcpu *vcpu)
 	if (e->has_error && vtx_in_protected_mode(vcpu))
 		info |= INFO_ERROR;
 	info |= exception_type(e) << 8;
-	write_entry(info, e->error, e->soft ? vcpu->events.insn_len : 0);
+	write_entry(vcpu, info, e->error, e->soft ? vcpu->events.insn_len : 0);
 }
 
 static void enter_irq(struct vtx_vcpu *vcpu)
@@ -222,16 +223,16 @@ static void enter_irq(struct vtx_vcpu *vcpu)
 	struct vtx_events *ev = &vcpu->events;
 
 	if (ev->irq.soft)
-		write_entry(INFO_VALID | TYPE_SOFT_INTR << 8 | ev->irq.vector, 0, ev->insn_len);
+		write_entry(vcpu, INFO_VALID | TYPE_SOFT_INTR << 8 | ev->irq.vector, 0, ev->insn_len);
 	else
-		write_entry(INFO_VALID | TYPE_EXT_INTR << 8 | ev->irq.vector, 0, 0);
+		write_entry(vcpu, INFO_VALID | TYPE_EXT_INTR << 8 | ev->irq.vector, 0, 0);
 }
 
 static void enter_nmi(struct vtx_vcpu *vcpu)
 {
 	/* Delivery sets blocking by NMI; an entry with both fails (SDM vol. 3, 27.3.1.5). */
 	vtx_set_nmi_blocked(vcpu, false);
-	write_entry(INFO_VALID | TYPE_NMI << 8 | X86_TRAP_NMI, 0, 0);
+	write_entry(vcpu, INFO_VALID | TYPE_NMI << 8 | X86_TRAP_NMI, 0, 0);
 }
 
 /* Chooses something new to inject. Nothing is on its way. */
@@ -295,6 +296,7 @@ void vtx_events_cancel(struct vtx_vcpu *vcpu)
 {
 	/* The "injected" flags stay: the event is chosen again at the next attempt. */
 	vtx_vmwrite32(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vcpu->entry_event = 0;
 	if (event_on_its_way(vcpu))
 		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 }
@@ -308,6 +310,7 @@ void vtx_events_after_exit(struct vtx_vcpu *vcpu)
 	u8 vector = info & INTR_INFO_VECTOR_MASK;
 	u32 type = (info & INTR_INFO_INTR_TYPE_MASK) >> 8;
 
+	vcpu->vectoring = info;
 	ev->exc.injected = false;
 	ev->nmi_injected = false;
 	ev->irq.injected = false;

@@ -14,6 +14,7 @@
 #include "ept/ept.h"
 #include "exits/exits.h"
 #include "irqchip/irqchip.h"
+#include "trace/recorder.h"
 #include "vmx/controls.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
@@ -71,7 +72,11 @@ static int report_vmfail(struct vtx_vcpu *vcpu)
 {
 	u32 error = vtx_vmread32(VM_INSTRUCTION_ERROR);
 
+	vcpu->exit_tsc = rdtsc();
 	vcpu->exit_reason = ~0u;
+	vcpu->vectoring = 0;
+	vtx_exit_open(vcpu, ~0u);
+	vtx_recorder_freeze(vcpu);
 	vcpu->run->exit_reason = KVM_EXIT_FAIL_ENTRY;
 	vcpu->run->fail_entry.hardware_entry_failure_reason = error;
 	vcpu->run->fail_entry.cpu = vcpu->cpu;
@@ -125,30 +130,24 @@ static void after_exit(struct vtx_vcpu *vcpu)
 	vcpu->cached = 0;
 	reason = vtx_vmread32(VM_EXIT_REASON);
 	vcpu->exit_reason = reason;
+	vcpu->vectoring = 0;
 	/* A failed check of guest state leaves the launch state alone, and no event was delivered (SDM vol. 3, 27.8). */
-	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
+	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
+		vtx_exit_open(vcpu, reason);
 		return;
+	}
 	vcpu->vmcs.launched = true;
 	if (reason == EXIT_REASON_EXCEPTION_NMI)
 		host_exceptions(vcpu);
 	if (unlikely(reason >= 64 || !(INSTRUCTION_EXITS & BIT_ULL(reason)) || something_injected(vcpu)))
 		vtx_events_after_exit(vcpu);
+	vtx_exit_open(vcpu, reason);
 	/*
 	 * An injected event is delivered before the processor looks at external interrupts. A guest whose exceptions raise the next one
 	 * in delivery, for ever (#AC upon #AC, CVE-2015-5307; #DB upon #DB, CVE-2015-8104), would starve the host without a look here.
 	 */
 	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT || reason == EXIT_REASON_EXCEPTION_NMI || unlikely(something_injected(vcpu)))
 		vtx_session_take_interrupts(vcpu);
-}
-
-static inline void account(struct vtx_vcpu *vcpu)
-{
-	u32 reason = vcpu->exit_reason & 0xffff;
-
-	if (likely(reason < VTX_NR_EXIT_REASONS)) {
-		vcpu->stats.exits[reason].count++;
-		vcpu->stats.exits[reason].ticks += rdtsc() - vcpu->exit_tsc;
-	}
 }
 
 /* ------------------------------------------------------------------ the inner loop */
@@ -164,6 +163,7 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 	int r;
 
 	vtx_session_begin(vcpu);
+	vtx_exit_entering(vcpu);
 	for (;;) {
 		/* Full barrier: pairs with vtx_vcpu_request() and vtx_ept_flush(). */
 		smp_store_mb(vcpu->mode, VTX_IN_GUEST);
@@ -188,7 +188,7 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 		r = vtx_handle_exit_fast(vcpu);
 		if (r != VTX_EXIT_RESUME)
 			break;
-		account(vcpu);
+		vtx_exit_close(vcpu, VTX_BY_FAST);
 	}
 	WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
 	vtx_session_end(vcpu);
@@ -214,6 +214,7 @@ static bool should_wake(struct vtx_vcpu *vcpu)
  */
 static int block(struct vtx_vcpu *vcpu)
 {
+	u64 since = rdtsc();
 	int r = 0;
 
 	prepare_to_rcuwait(&vcpu->wait);
@@ -228,6 +229,7 @@ static int block(struct vtx_vcpu *vcpu)
 		schedule();
 	}
 	finish_rcuwait(&vcpu->wait);
+	vtx_exit_slept(vcpu, rdtsc() - since);
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
 	return r;
 }
@@ -313,7 +315,6 @@ static int handle_slow(struct vtx_vcpu *vcpu)
 	int r = vtx_handle_exit(vcpu);
 
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
-	account(vcpu);
 	return r;
 }
 
@@ -343,8 +344,6 @@ static int run_once(struct vtx_vcpu *vcpu)
 	r = inner_loop(vcpu);
 	if (r == VTX_EXIT_SLOW)
 		r = handle_slow(vcpu);
-	else if (r == VTX_EXIT_USER)
-		account(vcpu);
 	return r;
 }
 
@@ -373,5 +372,6 @@ int vtx_vcpu_run(struct vtx_vcpu *vcpu)
 	do {
 		r = run_once(vcpu);
 	} while (r == VTX_EXIT_RESUME);
+	vtx_exit_to_user(vcpu, r);
 	return r;
 }

@@ -13,6 +13,7 @@
 #include "exits/cpuid.h"
 #include "exits/exits.h"
 #include "irqchip/irqchip.h"
+#include "trace/recorder.h"
 #include "vmx/caps.h"
 #include "vmx/controls.h"
 #include "vmx/cr.h"
@@ -209,6 +210,8 @@ static int alloc_parts(struct vtx_vcpu *vcpu)
 		r = vtx_fpu_alloc(vcpu);
 	if (!r)
 		r = vtx_emu_alloc(vcpu);
+	if (!r)
+		r = vtx_recorder_alloc(vcpu);
 	if (!r && vtx_has_lapic(vcpu->vm))
 		r = vtx_lapic_create(vcpu);
 	return r;
@@ -222,6 +225,7 @@ void vtx_vcpu_destroy(struct vtx_vcpu *vcpu)
 	}
 	if (vcpu->apic)
 		vtx_lapic_destroy(vcpu);
+	vtx_recorder_free(vcpu);
 	vtx_emu_free(vcpu);
 	vtx_fpu_free(vcpu);
 	vtx_cpuid_free(vcpu);

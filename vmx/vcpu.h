@@ -162,7 +162,16 @@ struct vtx_vcpu {
 	u32 id;				/* KVM_CREATE_VCPU's argument */
 	int index;			/* position in vm->vcpus */
 
-	struct vtx_vcpu_stats stats;
+	/* --- what happened (trace/recorder.h): written by the vCPU thread, read by anybody --- */
+	struct vtx_vcpu_stats *stats;
+	struct vtx_vcpu_stats *stats_then;	/* debugfs: where they stood when last cleared; NULL: never (trace/debugfs_stats.c) */
+	struct vtx_ring *ring;
+	u64 recorded;			/* exits ever recorded */
+	struct vtx_record *record;	/* of the exit that is not answered yet, or NULL */
+	struct vtx_exit_stat *user_stat;	/* user space has been asked since user_tsc because of this one, or NULL */
+	u64 user_tsc;
+	u32 entry_event;		/* VM-entry interruption information of the last entry that injected; 0 once recorded */
+	u32 vectoring;			/* IDT-vectoring information of the last exit */
 	struct dentry *debugfs;
 };
 
