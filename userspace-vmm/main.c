@@ -18,6 +18,7 @@ static const struct vtx_command {
 	const char *summary;
 } vtx_commands[] = {
 	{ "run", vtx_command_run, "run a guest (vtx run --help)" },
+	{ "trace", vtx_command_trace, "show exits, live or from a file (vtx trace --help)" },
 	{ "version", vtx_command_version, "print the version" },
 	{ "help", vtx_command_help, "print this text" },
 };
@@ -37,7 +38,7 @@ static void vtx_usage(FILE *out)
 	      "Usage: vtx COMMAND [options]\n"
 	      "\n", out);
 	for (size_t i = 0; i < sizeof(vtx_commands) / sizeof(vtx_commands[0]); i++)
-		fprintf(out, "  %-8s  %s\n", vtx_commands[i].name, vtx_commands[i].summary);
+		fprintf(out, "  %-11s  %s\n", vtx_commands[i].name, vtx_commands[i].summary);
 	fputs("\n"
 	      "Example: vtx run -k /vmlinuz -i initrd.img -m 512 -c 2\n"
 	      "\n"

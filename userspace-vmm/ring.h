@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "uapi/vtx.h"
 #include "userspace-vmm/message.h"

@@ -34,9 +34,15 @@ bool vtx_trace_instruction(const struct vtx_symbols *symbols, uint64_t rip, char
 }
 
 /* Microseconds, or ticks where nobody knows how long one is. */
-static double vtx_trace_time(const struct vtx_trace_format *f, uint64_t ticks)
+static double vtx_trace_time(const struct vtx_trace_format *f, int64_t ticks)
 {
 	return f->tsc_khz ? (double)ticks * 1000.0 / f->tsc_khz : (double)ticks;
+}
+
+/* Since the first entry; another vCPU's may be older than that. */
+static double vtx_trace_since(const struct vtx_trace_format *f, const struct vtx_record *r)
+{
+	return vtx_trace_time(f, (int64_t)(r->tsc - f->first_tsc));
 }
 
 /* ------------------------------------------------------------------ text */
@@ -62,7 +68,7 @@ static void vtx_text_entry(struct vtx_trace_format *f, const struct vtx_trace_en
 	if (e->lost)
 		fprintf(f->out, "# vcpu %u lost %u\n", e->vcpu_id, e->lost);
 	fprintf(f->out, "%3u %8u ", e->vcpu_id, r->seq);
-	fprintf(f->out, f->tsc_khz ? "%14.3f" : "%14.0f", vtx_trace_time(f, r->tsc - f->first_tsc));
+	fprintf(f->out, f->tsc_khz ? "%14.3f" : "%14.0f", vtx_trace_since(f, r));
 	fprintf(f->out, " %-19s 0x%016" PRIx64, vtx_decode_reason(r), (uint64_t)r->rip);
 	if (vtx_symbols_name(f->symbols, r->rip, text, sizeof(text)))
 		fprintf(f->out, " %s", text);
@@ -131,7 +137,7 @@ static void vtx_json_entry(struct vtx_trace_format *f, const struct vtx_trace_en
 	vtx_json_number(&j, "lost", e->lost);
 	vtx_json_number(&j, "tsc", e->record.tsc);
 	if (f->tsc_khz)
-		vtx_json_real(&j, "us", vtx_trace_time(f, e->record.tsc - f->first_tsc), 3);
+		vtx_json_real(&j, "us", vtx_trace_since(f, &e->record), 3);
 	vtx_json_text(&j, "reason", vtx_decode_reason(&e->record));
 	vtx_json_record(f, &j, &e->record);
 	vtx_json_close(&j, '}');
@@ -154,7 +160,7 @@ static void vtx_chrome_thread(struct vtx_trace_format *f, uint32_t vcpu)
 
 static void vtx_chrome_entry(struct vtx_trace_format *f, const struct vtx_trace_entry *e)
 {
-	double start = vtx_trace_time(f, e->record.tsc - f->first_tsc);
+	double start = vtx_trace_since(f, &e->record);
 	struct vtx_json j;
 
 	vtx_chrome_thread(f, e->vcpu_id);
