@@ -6,5 +6,6 @@
 /* ARGV[0] is the command's own name.  Returns the exit status of the process. */
 int vtx_command_run(int argc, char **argv);
 int vtx_command_trace(int argc, char **argv);
+int vtx_command_explain(int argc, char **argv);
 
 #endif

@@ -21,6 +21,8 @@ struct vtx_run_options {
 	const char *kernel;
 	const char *initrd;
 	const char *device;
+	const char *report;  /* file for the report of a failure; NULL: none */
+	const char *symbols; /* of the guest, for that report */
 	char cmdline[VTX_CMDLINE_MAX];
 	uint64_t memory; /* bytes, a multiple of 1 MiB */
 	unsigned int cpus;

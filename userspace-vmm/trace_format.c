@@ -39,6 +39,14 @@ static double vtx_trace_time(const struct vtx_trace_format *f, int64_t ticks)
 	return f->tsc_khz ? (double)ticks * 1000.0 / f->tsc_khz : (double)ticks;
 }
 
+/* Times count from the first entry. */
+static void vtx_trace_started(struct vtx_trace_format *f, const struct vtx_trace_entry *e)
+{
+	if (!f->begun)
+		f->first_tsc = e->record.tsc;
+	f->begun = true;
+}
+
 /* Since the first entry; another vCPU's may be older than that. */
 static double vtx_trace_since(const struct vtx_trace_format *f, const struct vtx_record *r)
 {
@@ -127,20 +135,26 @@ static void vtx_json_record(struct vtx_trace_format *f, struct vtx_json *j, cons
 	vtx_json_text(j, "by", vtx_name_handler(r->by));
 }
 
+void vtx_trace_object(struct vtx_trace_format *f, struct vtx_json *j, const struct vtx_trace_entry *e)
+{
+	vtx_trace_started(f, e);
+	vtx_json_open(j, NULL, '{');
+	vtx_json_number(j, "vcpu", e->vcpu_id);
+	vtx_json_number(j, "lost", e->lost);
+	vtx_json_number(j, "tsc", e->record.tsc);
+	if (f->tsc_khz)
+		vtx_json_real(j, "us", vtx_trace_since(f, &e->record), 3);
+	vtx_json_text(j, "reason", vtx_decode_reason(&e->record));
+	vtx_json_record(f, j, &e->record);
+	vtx_json_close(j, '}');
+}
+
 static void vtx_json_entry(struct vtx_trace_format *f, const struct vtx_trace_entry *e)
 {
 	struct vtx_json j;
 
 	vtx_json_init(&j, f->out);
-	vtx_json_open(&j, NULL, '{');
-	vtx_json_number(&j, "vcpu", e->vcpu_id);
-	vtx_json_number(&j, "lost", e->lost);
-	vtx_json_number(&j, "tsc", e->record.tsc);
-	if (f->tsc_khz)
-		vtx_json_real(&j, "us", vtx_trace_since(f, &e->record), 3);
-	vtx_json_text(&j, "reason", vtx_decode_reason(&e->record));
-	vtx_json_record(f, &j, &e->record);
-	vtx_json_close(&j, '}');
+	vtx_trace_object(f, &j, e);
 	fputc('\n', f->out);
 }
 
@@ -202,9 +216,7 @@ void vtx_trace_entry(struct vtx_trace_format *f, const struct vtx_trace_entry *e
 		[VTX_TRACE_CHROME] = vtx_chrome_entry,
 	};
 
-	if (!f->begun)
-		f->first_tsc = e->record.tsc;
-	f->begun = true;
+	vtx_trace_started(f, e);
 	f->lost += e->lost;
 	print[f->style](f, e);
 }

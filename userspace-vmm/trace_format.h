@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "uapi/vtx.h"
+#include "userspace-vmm/json.h"
 #include "userspace-vmm/symbols.h"
 
 enum vtx_trace_style {
@@ -35,6 +36,9 @@ int vtx_trace_style(const char *name);
 void vtx_trace_begin(struct vtx_trace_format *format);
 void vtx_trace_entry(struct vtx_trace_format *format, const struct vtx_trace_entry *entry);
 void vtx_trace_end(struct vtx_trace_format *format);
+
+/* One entry as an element of an array that is open. */
+void vtx_trace_object(struct vtx_trace_format *format, struct vtx_json *json, const struct vtx_trace_entry *entry);
 
 /* The instruction at a record's RIP, where the symbols' file holds it; false and "" elsewhere. */
 bool vtx_trace_instruction(const struct vtx_symbols *symbols, uint64_t rip, char *text, size_t size);
