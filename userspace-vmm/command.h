@@ -7,5 +7,6 @@
 int vtx_command_run(int argc, char **argv);
 int vtx_command_trace(int argc, char **argv);
 int vtx_command_explain(int argc, char **argv);
+int vtx_command_boot_report(int argc, char **argv);
 
 #endif

@@ -17,6 +17,8 @@
 #define VTX_MIN_MEMORY (2ULL << 20)
 #define VTX_MAX_MEMORY (1ULL << 40)
 
+struct vtx_boot_live;
+
 struct vtx_run_options {
 	const char *kernel;
 	const char *initrd;
@@ -33,6 +35,7 @@ struct vtx_run_options {
 	bool no_irqchip;
 	bool verbose;
 	bool help;
+	struct vtx_boot_live *boot; /* watches the boot; NULL: nobody. Not from the command line */
 };
 
 /* Parses ARGV[1..].  Returns 0, or -1 with ERROR filled (VTX_STATUS_USAGE).  Not for two threads at once (getopt). */

@@ -161,5 +161,7 @@ out:
 	if (out)
 		fclose(out);
 	free(saved);
+	if (size && text[size - 1] == '\n')
+		text[size - 1] = '\0'; /* the one who prints it ends the line */
 	return text;
 }

@@ -51,7 +51,7 @@ size_t vtx_ring_newest(const void *data, struct vtx_record *records, size_t max,
 		if (r->seq == (uint32_t)first)
 			count++;
 		else
-			(*lost)++; /* a live ring went on while it was copied */
+			*lost += count > 0; /* a live ring went on while it was copied; its oldest place is always being written */
 	}
 	return count;
 }

@@ -87,7 +87,9 @@ static void vtx_text_entry(struct vtx_trace_format *f, const struct vtx_trace_en
 	fprintf(f->out, " cs=0x%x", r->cs);
 	vtx_text_event(f->out, "injected", r->injected);
 	vtx_text_event(f->out, "vectoring", r->vectoring);
-	if (r->ticks == VTX_TICKS_LONGER)
+	if (r->by == VTX_BY_NONE) /* still open: its ticks are not known */
+		fprintf(f->out, " ticks=- by=%s\n", vtx_name_handler(r->by));
+	else if (r->ticks == VTX_TICKS_LONGER)
 		fprintf(f->out, " ticks=longer by=%s\n", vtx_name_handler(r->by));
 	else
 		fprintf(f->out, " ticks=%u by=%s\n", r->ticks, vtx_name_handler(r->by));
@@ -128,9 +130,9 @@ static void vtx_json_record(struct vtx_trace_format *f, struct vtx_json *j, cons
 	vtx_json_close(j, '}');
 	vtx_json_event(j, "injected", r->injected);
 	vtx_json_event(j, "vectoring", r->vectoring);
-	if (r->ticks == VTX_TICKS_LONGER)
+	if (r->by != VTX_BY_NONE && r->ticks == VTX_TICKS_LONGER)
 		vtx_json_text(j, "ticks", "longer");
-	else
+	else if (r->by != VTX_BY_NONE)
 		vtx_json_number(j, "ticks", r->ticks);
 	vtx_json_text(j, "by", vtx_name_handler(r->by));
 }
@@ -190,7 +192,7 @@ static void vtx_chrome_entry(struct vtx_trace_format *f, const struct vtx_trace_
 	vtx_json_number(&j, "pid", 1);
 	vtx_json_number(&j, "tid", e->vcpu_id);
 	vtx_json_real(&j, "ts", start, 3);
-	vtx_json_real(&j, "dur", vtx_trace_time(f, e->record.ticks), 3);
+	vtx_json_real(&j, "dur", vtx_trace_time(f, e->record.by == VTX_BY_NONE ? 0 : e->record.ticks), 3);
 	vtx_json_open(&j, "args", '{');
 	vtx_json_record(f, &j, &e->record);
 	vtx_json_close(&j, '}');

@@ -96,7 +96,7 @@ static struct vtx_trace_entry sample(unsigned int n)
 	return (struct vtx_trace_entry){
 		.vcpu_id = n % 2, .lost = n == 3 ? 7 : 0,
 		.record = { .tsc = 5000000 + n * 2000, .rip = 0xffffffff81000000 + n, .reason = n % 64, .info = n,
-			    .ticks = n == 4 ? ~0U : 100 + n, .by = n % 4, .seq = n, .cs = 0x10, .injected = n == 5 ? 0x800000ec : 0,
+			    .ticks = n == 4 ? ~0U : 100 + n, .by = n == 4 ? VTX_BY_SLOW : n % 4, .seq = n, .cs = 0x10, .injected = n == 5 ? 0x800000ec : 0,
 			    .vectoring = n == 6 ? 0x80000b0e : 0 },
 	};
 }
@@ -226,7 +226,8 @@ static void test_text(void **state)
 	(void)state;
 	test_contains(text, "\n  0       10         20.000 CPUID               0xffffffff8100000a leaf=0xa subleaf=0x0 cs=0x10 ticks=110 by=slow\n");
 	test_contains(text, "\n# vcpu 1 lost 7\n  1        3 ");
-	test_contains(text, "ticks=longer");
+	test_contains(text, "ticks=longer by=slow\n");
+	test_contains(text, "ticks=- by=none\n");
 	test_contains(text, "[injected vector=236 type=external-interrupt]");
 	test_contains(text, "[vectoring vector=14 event=#PF type=exception]");
 	test_contains(text, "\n# 7 records were lost\n");
@@ -249,7 +250,7 @@ static void test_json_lines(void **state)
 	strcat(all, "]");
 	assert_int_equal(n, 64);
 	test_json(all, "len(d) == 64 and d[10][\"reason\"] == \"CPUID\" and d[10][\"decoded\"] == {\"leaf\": \"0xa\", \"subleaf\": \"0x0\"}"
-		  " and d[3][\"lost\"] == 7 and d[4][\"ticks\"] == \"longer\" and d[5][\"injected\"][\"vector\"] == 236"
+		  " and d[3][\"lost\"] == 7 and d[4][\"ticks\"] == \"longer\" and \"ticks\" not in d[8] and d[5][\"injected\"][\"vector\"] == 236"
 		  " and d[6][\"vectoring\"][\"event\"] == \"#PF\" and d[10][\"us\"] == 20.0 and d[10][\"tsc\"] == 5020000"
 		  " and d[30][\"rip\"] == \"0xffffffff8100001e\" and \"injected\" not in d[4]");
 	free(all);
