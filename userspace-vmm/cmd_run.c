@@ -12,8 +12,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "userspace-vmm/boot_live.h"
 #include "userspace-vmm/machine.h"
 #include "userspace-vmm/options.h"
+#include "userspace-vmm/run.h"
 #include "userspace-vmm/term.h"
 
 static const int vtx_fatal_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
@@ -85,6 +87,8 @@ static int vtx_run_machine(struct vtx_machine *m, bool escapes, struct vtx_error
 	if (started)
 		sig = vtx_wait_for_end(m, signals);
 	stopped = vtx_machine_stop(m);
+	if (stopped && m->options->boot && m->options->boot->machine)
+		vtx_boot_live_finish(m->options->boot);
 	vtx_term_close();
 	if (!started) {
 		if (!stopped)
@@ -104,31 +108,22 @@ static int vtx_run_machine(struct vtx_machine *m, bool escapes, struct vtx_error
 		_exit(m->status);
 	}
 	vtx_say_counts(m);
-	if (sig)
+	if (sig && !m->options->boot) /* whose report is still to be written */
 		vtx_die_of(sig);
 	return m->status;
 }
 
-int vtx_command_run(int argc, char **argv)
+int vtx_run(const struct vtx_run_options *options)
 {
-	static struct vtx_run_options options;
 	static struct vtx_machine machine;
 	struct vtx_error error;
 	bool is_terminal = false;
 	int status;
 
-	if (vtx_options_parse(&options, argc, argv, &error)) {
-		vtx_say("%s", error.text);
-		return (int)error.status;
-	}
-	if (options.help) {
-		vtx_options_help(stdout);
-		return 0;
-	}
-	vtx_be_verbose = options.verbose;
+	vtx_be_verbose = options->verbose;
 	status = vtx_term_open(&is_terminal, &error);
 	if (!status)
-		status = vtx_machine_create(&machine, &options, &error);
+		status = vtx_machine_create(&machine, options, &error);
 	if (!status)
 		status = vtx_run_machine(&machine, is_terminal, &error);
 	vtx_term_close();
@@ -138,4 +133,20 @@ int vtx_command_run(int argc, char **argv)
 	}
 	vtx_machine_destroy(&machine);
 	return status;
+}
+
+int vtx_command_run(int argc, char **argv)
+{
+	static struct vtx_run_options options;
+	struct vtx_error error;
+
+	if (vtx_options_parse(&options, argc, argv, &error)) {
+		vtx_say("%s", error.text);
+		return (int)error.status;
+	}
+	if (options.help) {
+		vtx_options_help(stdout);
+		return 0;
+	}
+	return vtx_run(&options);
 }

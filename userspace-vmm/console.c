@@ -18,6 +18,8 @@ static void vtx_console_transmit(void *opaque, uint8_t byte)
 {
 	struct vtx_console *c = opaque;
 
+	if (c->tap)
+		c->tap(c->tap_data, byte);
 	pthread_mutex_lock(&c->lock);
 	while (c->count == VTX_CONSOLE_BUFFER && !c->stopping && !c->broken)
 		pthread_cond_wait(&c->less, &c->lock);

@@ -25,6 +25,10 @@ struct vtx_console {
 	bool escapes; /* Ctrl-a means something: stdin is a terminal */
 	struct vtx_escape escape;
 
+	/* Sees each byte of output as it leaves the UART; NULL: nobody. Set before the start. */
+	void (*tap)(void *tap_data, uint8_t byte);
+	void *tap_data;
+
 	pthread_t input, output;
 	bool input_started, output_started;
 	int wake;		 /* eventfd: there may be room in the UART, or stop */

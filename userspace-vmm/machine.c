@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "userspace-vmm/acpi.h"
+#include "userspace-vmm/boot_live.h"
 #include "userspace-vmm/e820.h"
 #include "userspace-vmm/layout.h"
 #include "userspace-vmm/simple_ports.h"
@@ -186,6 +187,11 @@ int vtx_machine_create(struct vtx_machine *m, const struct vtx_run_options *opti
 int vtx_machine_start(struct vtx_machine *m, bool escapes, struct vtx_error *error)
 {
 	vtx_vcpu_init_kick();
+	if (m->options->boot) {
+		vtx_boot_live_start(m->options->boot, m);
+		m->console.tap = vtx_boot_live_console;
+		m->console.tap_data = m->options->boot;
+	}
 	if (vtx_console_start(&m->console, &m->com1, &m->board, escapes, error))
 		return -1;
 	for (unsigned int i = 0; i < m->cpus; i++)

@@ -21,6 +21,9 @@ static const struct vtx_command {
 	{ "doctor", vtx_command_doctor, "say whether vtx can run here, and why not" },
 	{ "top", vtx_command_top, "show live what the guests exit for" },
 	{ "stat", vtx_command_stat, "count as kvm_stat does, live, once, or into a log" },
+	{ "trace", vtx_command_trace, "show exits, live or from a file (vtx trace --help)" },
+	{ "explain", vtx_command_explain, "say why a guest died (vtx explain --help)" },
+	{ "boot-report", vtx_command_boot_report, "say where a guest's boot time went (vtx boot-report --help)" },
 	{ "version", vtx_command_version, "print the version" },
 	{ "help", vtx_command_help, "print this text" },
 };
@@ -40,7 +43,7 @@ static void vtx_usage(FILE *out)
 	      "Usage: vtx COMMAND [options]\n"
 	      "\n", out);
 	for (size_t i = 0; i < sizeof(vtx_commands) / sizeof(vtx_commands[0]); i++)
-		fprintf(out, "  %-8s  %s\n", vtx_commands[i].name, vtx_commands[i].summary);
+		fprintf(out, "  %-11s  %s\n", vtx_commands[i].name, vtx_commands[i].summary);
 	fputs("\n"
 	      "Example: vtx run -k /vmlinuz -i initrd.img -m 512 -c 2\n"
 	      "\n"

@@ -5,6 +5,7 @@
 #include <asm/vmx.h>
 #include <linux/kvm.h>
 #include <stddef.h>
+#include <strings.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -37,10 +38,18 @@ static const char *const vtx_kvm_exits[] = {
 	[KVM_EXIT_NOTIFY] = "notify: no progress for long",
 };
 
-static const struct {
-	uint32_t number;
-	const char *name;
-} vtx_vmx_exits[] = { VMX_EXIT_REASONS };
+/*
+ * The names in the kernel module's table of exits: the Makefile cuts its rows out of exits/table.c, so that there is one table.
+ * The row's handlers are left where they are.
+ */
+#define ROW(reason, ...) [EXIT_REASON_##reason] = #reason,
+#define NEVER(reason) [EXIT_REASON_##reason] = #reason,
+#define NAMED(number, text, ...) [number] = text,
+#define RESERVED(n) [n] = "RESERVED_" #n,
+
+static const char *const vtx_vmx_exits[] = {
+#include "exit_rows.inc"
+};
 
 /* SDM vol. 3, 30.4, "VM Instruction Error Numbers" (in own words). */
 static const char *const vtx_vmx_errors[] = {
@@ -90,10 +99,15 @@ const char *vtx_name_kvm_exit(uint32_t reason)
 
 const char *vtx_name_vmx_exit(uint32_t reason)
 {
+	return vtx_lookup(vtx_vmx_exits, COUNT(vtx_vmx_exits), reason & 0xffff);
+}
+
+int vtx_number_vmx_exit(const char *name)
+{
 	for (size_t i = 0; i < COUNT(vtx_vmx_exits); i++)
-		if (vtx_vmx_exits[i].number == (reason & 0xffff))
-			return vtx_vmx_exits[i].name;
-	return "unknown";
+		if (vtx_vmx_exits[i] && !strcasecmp(vtx_vmx_exits[i], name))
+			return (int)i;
+	return -1;
 }
 
 const char *vtx_name_vmx_instruction_error(uint64_t number)

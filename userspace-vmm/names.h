@@ -8,6 +8,8 @@
 const char *vtx_name_kvm_exit(uint32_t reason);
 /* REASON as in the VMCS: bits 15:0 count. */
 const char *vtx_name_vmx_exit(uint32_t reason);
+/* The basic exit reason of that name, in any case of letters; -1: there is none. */
+int vtx_number_vmx_exit(const char *name);
 const char *vtx_name_vmx_instruction_error(uint64_t number);
 const char *vtx_name_internal_error(uint32_t suberror);
 

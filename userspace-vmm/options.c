@@ -15,6 +15,8 @@ enum {
 	OPT_FLAT_MODE,
 	OPT_DEBUG_EXIT,
 	OPT_NO_IRQCHIP,
+	OPT_REPORT,
+	OPT_SYMBOLS,
 };
 
 static const struct option vtx_long_options[] = {
@@ -32,6 +34,8 @@ static const struct option vtx_long_options[] = {
 	{ "flat-mode", required_argument, NULL, OPT_FLAT_MODE },
 	{ "debug-exit", no_argument, NULL, OPT_DEBUG_EXIT },
 	{ "no-irqchip", no_argument, NULL, OPT_NO_IRQCHIP },
+	{ "report", required_argument, NULL, OPT_REPORT },
+	{ "symbols", required_argument, NULL, OPT_SYMBOLS },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -51,6 +55,8 @@ void vtx_options_help(FILE *out)
 	      "  -m, --memory SIZE      guest memory in MiB, or with suffix M or G; default 512 (also --mem)\n"
 	      "  -c, --cpus N           virtual CPUs, 1 to 254; default 1\n"
 	      "      --dev PATH         KVM device; default " VTX_DEFAULT_DEVICE ", /dev/kvm works as well\n"
+	      "      --report FILE      if the guest dies, write why to FILE for `vtx explain` (JSON if it ends in .json)\n"
+	      "      --symbols FILE     the guest's System.map or vmlinux, for names in that report\n"
 	      "  -v, --verbose          say what is done: command line, memory map, unclaimed ports, exit counts\n"
 	      "  -h, --help             this text\n"
 	      "\n"
@@ -184,6 +190,12 @@ static int vtx_parse_one(struct vtx_run_options *o, int c, bool *mode_given, str
 		return 0;
 	case OPT_NO_IRQCHIP:
 		o->no_irqchip = true;
+		return 0;
+	case OPT_REPORT:
+		o->report = optarg;
+		return 0;
+	case OPT_SYMBOLS:
+		o->symbols = optarg;
 		return 0;
 	case 'v':
 		o->verbose = true;

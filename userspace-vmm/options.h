@@ -17,10 +17,14 @@
 #define VTX_MIN_MEMORY (2ULL << 20)
 #define VTX_MAX_MEMORY (1ULL << 40)
 
+struct vtx_boot_live;
+
 struct vtx_run_options {
 	const char *kernel;
 	const char *initrd;
 	const char *device;
+	const char *report;  /* file for the report of a failure; NULL: none */
+	const char *symbols; /* of the guest, for that report */
 	char cmdline[VTX_CMDLINE_MAX];
 	uint64_t memory; /* bytes, a multiple of 1 MiB */
 	unsigned int cpus;
@@ -31,6 +35,7 @@ struct vtx_run_options {
 	bool no_irqchip;
 	bool verbose;
 	bool help;
+	struct vtx_boot_live *boot; /* watches the boot; NULL: nobody. Not from the command line */
 };
 
 /* Parses ARGV[1..].  Returns 0, or -1 with ERROR filled (VTX_STATUS_USAGE).  Not for two threads at once (getopt). */

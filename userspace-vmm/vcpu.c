@@ -226,6 +226,7 @@ static void *vtx_vcpu_thread(void *opaque)
 {
 	struct vtx_vcpu *vcpu = opaque;
 	struct vtx_machine *m = vcpu->machine;
+	struct timespec busy;
 	char name[16];
 
 	snprintf(name, sizeof(name), "vtx-vcpu%u", vcpu->index);
@@ -242,6 +243,8 @@ static void *vtx_vcpu_thread(void *opaque)
 		}
 	}
 	vcpu->ticks = __builtin_ia32_rdtsc() - vcpu->ticks;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &busy);
+	vcpu->cpu_ns = (uint64_t)busy.tv_sec * 1000000000 + (uint64_t)busy.tv_nsec;
 	return NULL;
 }
 

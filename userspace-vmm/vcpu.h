@@ -28,6 +28,7 @@ struct vtx_vcpu {
 	bool started;
 	/* written by its thread, read after it ended */
 	struct vtx_vcpu_counts counts;
+	_Atomic uint64_t cpu_ns; /* that the thread had of a processor; 0 until it ends */
 	uint64_t ticks; /* of the host's TSC, from the first entry to the end */
 };
 
