@@ -276,7 +276,8 @@ static int rule(struct parser *p, struct token word)
 	return 0;
 }
 
-int vtx_filter_parse(struct vtx_filter *filter, const char *text, size_t len, vtx_reason_name name, struct vtx_filter_error *error)
+int vtx_filter_parse(struct vtx_filter *filter, const char *text, size_t len, vtx_reason_name name,
+		     struct vtx_filter_error *error)
 {
 	struct parser p = { .text = text, .at = text, .end = text + len, .name = name, .filter = filter, .error = error };
 	struct token word;
