@@ -98,6 +98,8 @@ static void check_boot(unsigned int number)
 		show_end(output);
 	CHECK(good, "boot %u: what the guest said; status %d", number, status);
 	CHECK(status == 0 || status < 126, "boot %u: status %d", number, status);
+	/* A healthy guest gives the livelock detector no reason to speak. */
+	EXPECT(!strstr(kernel_log(), "vtx: vCPU"), "boot %u: vtx has something to say about a guest", number);
 }
 
 static void guest_boots(void)
