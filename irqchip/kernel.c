@@ -260,9 +260,9 @@ int vtx_ioapic_line(struct vtx_vm *vm, unsigned int pin, unsigned int source, bo
 
 	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
 	ret = vtx_ioapic_set_line(&chip->ioapic, pin, source, level, &msg, &send);
-	trace_kvm_ioapic_set_irq(chip->ioapic.entry[pin], pin, ret == 0);
 	if (send)
 		ret = ioapic_send(vm, pin, &msg);
+	trace_kvm_ioapic_set_irq(chip->ioapic.entry[pin], pin, ret == 0);
 	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
 	return ret;
 }

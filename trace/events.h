@@ -75,13 +75,15 @@ TRACE_EVENT(kvm_exit,
 );
 
 #define vtx_user_reason(name) { KVM_EXIT_##name, "KVM_EXIT_" #name }
-#define vtx_user_reasons                                                                                          \
-	vtx_user_reason(UNKNOWN), vtx_user_reason(EXCEPTION), vtx_user_reason(IO), vtx_user_reason(HYPERCALL),    \
-	vtx_user_reason(DEBUG), vtx_user_reason(HLT), vtx_user_reason(MMIO), vtx_user_reason(IRQ_WINDOW_OPEN),    \
-	vtx_user_reason(SHUTDOWN), vtx_user_reason(FAIL_ENTRY), vtx_user_reason(INTR), vtx_user_reason(SET_TPR),  \
-	vtx_user_reason(TPR_ACCESS), vtx_user_reason(NMI), vtx_user_reason(INTERNAL_ERROR),                       \
-	vtx_user_reason(SYSTEM_EVENT), vtx_user_reason(IOAPIC_EOI), vtx_user_reason(HYPERV),                      \
-	vtx_user_reason(X86_RDMSR), vtx_user_reason(X86_WRMSR)
+#define vtx_print_user_reason(reason)                                                                             \
+	__print_symbolic(reason,                                                                                  \
+		vtx_user_reason(UNKNOWN), vtx_user_reason(EXCEPTION), vtx_user_reason(IO),                        \
+		vtx_user_reason(HYPERCALL), vtx_user_reason(DEBUG), vtx_user_reason(HLT), vtx_user_reason(MMIO),  \
+		vtx_user_reason(IRQ_WINDOW_OPEN), vtx_user_reason(SHUTDOWN), vtx_user_reason(FAIL_ENTRY),         \
+		vtx_user_reason(INTR), vtx_user_reason(SET_TPR), vtx_user_reason(TPR_ACCESS),                     \
+		vtx_user_reason(NMI), vtx_user_reason(INTERNAL_ERROR), vtx_user_reason(SYSTEM_EVENT),             \
+		vtx_user_reason(IOAPIC_EOI), vtx_user_reason(HYPERV), vtx_user_reason(X86_RDMSR),                 \
+		vtx_user_reason(X86_WRMSR))
 
 TRACE_EVENT(kvm_userspace_exit,
 	TP_PROTO(u32 reason, int error),
@@ -95,7 +97,7 @@ TRACE_EVENT(kvm_userspace_exit,
 		__entry->errno = error;
 	),
 	TP_printk("reason %s (%d)",
-		  __entry->errno >= 0 ? __print_symbolic(__entry->reason, vtx_user_reasons) :
+		  __entry->errno >= 0 ? vtx_print_user_reason(__entry->reason) :
 		  __entry->errno == -EINTR ? "restart" : "error",
 		  __entry->errno >= 0 ? __entry->reason : -__entry->errno)
 );
@@ -260,7 +262,8 @@ TRACE_EVENT(kvm_cr,
 );
 
 /* Flags: 1 protected mode, 2 virtual-8086, 4 CS.D, 8 CS.L. */
-#define vtx_insn_modes { 0, "real" }, { 3, "vm16" }, { 1, "prot16" }, { 5, "prot32" }, { 9, "prot64" }
+#define vtx_print_insn_mode(flags) \
+	__print_symbolic(flags, { 0, "real" }, { 3, "vm16" }, { 1, "prot16" }, { 5, "prot32" }, { 9, "prot64" })
 
 TRACE_EVENT(kvm_emulate_insn,
 	TP_PROTO(const struct vtx_emu *e, u64 rip, bool failed),
@@ -282,7 +285,7 @@ TRACE_EVENT(kvm_emulate_insn,
 		__entry->failed = failed;
 	),
 	TP_printk("%x:%llx:%s (%s)%s", __entry->csbase, __entry->rip, __print_hex(__entry->insn, __entry->len),
-		  __print_symbolic(__entry->flags, vtx_insn_modes), __entry->failed ? " failed" : "")
+		  vtx_print_insn_mode(__entry->flags), __entry->failed ? " failed" : "")
 );
 
 /* ------------------------------------------------------------------ injection */
@@ -305,10 +308,10 @@ TRACE_EVENT(kvm_inj_virq,
 );
 
 #define vtx_vector(name) { name##_VECTOR, "#" #name }
-#define vtx_vectors                                                                                                        \
-	vtx_vector(DE), vtx_vector(DB), vtx_vector(BP), vtx_vector(OF), vtx_vector(BR), vtx_vector(UD), vtx_vector(NM),    \
-	vtx_vector(DF), vtx_vector(TS), vtx_vector(NP), vtx_vector(SS), vtx_vector(GP), vtx_vector(PF), vtx_vector(MF),    \
-	vtx_vector(AC), vtx_vector(MC)
+#define vtx_print_vector(vector)                                                                                   \
+	__print_symbolic(vector, vtx_vector(DE), vtx_vector(DB), vtx_vector(BP), vtx_vector(OF), vtx_vector(BR),   \
+			 vtx_vector(UD), vtx_vector(NM), vtx_vector(DF), vtx_vector(TS), vtx_vector(NP),           \
+			 vtx_vector(SS), vtx_vector(GP), vtx_vector(PF), vtx_vector(MF), vtx_vector(AC), vtx_vector(MC))
 
 TRACE_EVENT(kvm_inj_exception,
 	TP_PROTO(u8 vector, bool has_error, u32 error, bool again),
@@ -326,7 +329,7 @@ TRACE_EVENT(kvm_inj_exception,
 		__entry->reinjected = again;
 	),
 	/* A list without names makes a number in hexadecimal of the error code. */
-	TP_printk("%s%s%s%s%s", __print_symbolic(__entry->exception, vtx_vectors), __entry->has_error ? " (" : "",
+	TP_printk("%s%s%s%s%s", vtx_print_vector(__entry->exception), __entry->has_error ? " (" : "",
 		  __entry->has_error ? __print_symbolic(__entry->error_code, { }) : "", __entry->has_error ? ")" : "",
 		  __entry->reinjected ? " [reinjected]" : "")
 );

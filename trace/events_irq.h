@@ -17,9 +17,9 @@
 struct vtx_apic_msg;
 #endif
 
-#define vtx_delivery_modes                                                                                    \
-	{ 0, "Fixed" }, { 1, "LowPrio" }, { 2, "SMI" }, { 3, "Res3" }, { 4, "NMI" }, { 5, "INIT" }, { 6, "SIPI" }, \
-	{ 7, "ExtINT" }
+#define vtx_print_delivery_mode(mode)                                                                         \
+	__print_symbolic(mode, { 0, "Fixed" }, { 1, "LowPrio" }, { 2, "SMI" }, { 3, "Res3" }, { 4, "NMI" },   \
+			 { 5, "INIT" }, { 6, "SIPI" }, { 7, "ExtINT" })
 
 /* ------------------------------------------------------------------ lines and messages */
 
@@ -75,7 +75,7 @@ TRACE_EVENT(kvm_ioapic_set_irq,
 		__entry->coalesced = coalesced;
 	),
 	TP_printk("pin %u dst %x vec %u (%s|%s|%s%s)%s", __entry->pin, (u8)(__entry->e >> 56), (u8)__entry->e,
-		  __print_symbolic(__entry->e >> 8 & 7, vtx_delivery_modes), __entry->e >> 11 & 1 ? "logical" : "physical",
+		  vtx_print_delivery_mode(__entry->e >> 8 & 7), __entry->e >> 11 & 1 ? "logical" : "physical",
 		  __entry->e >> 15 & 1 ? "level" : "edge", __entry->e >> 16 & 1 ? "|masked" : "",
 		  __entry->coalesced ? " (coalesced)" : "")
 );
@@ -93,7 +93,7 @@ TRACE_EVENT(kvm_msi_set_irq,
 	),
 	TP_printk("dst %llx vec %u (%s|%s|%s%s)",
 		  (u8)(__entry->address >> 12) | (__entry->address >> 32 & 0xffffff00), (u8)__entry->data,
-		  __print_symbolic(__entry->data >> 8 & 7, vtx_delivery_modes),
+		  vtx_print_delivery_mode(__entry->data >> 8 & 7),
 		  __entry->address >> 2 & 1 ? "logical" : "physical", __entry->data >> 15 & 1 ? "level" : "edge",
 		  __entry->address >> 3 & 1 ? "|rh" : "")
 );
@@ -117,13 +117,14 @@ TRACE_EVENT(kvm_ack_irq,
 /* ------------------------------------------------------------------ local APIC */
 
 #define vtx_apic_reg(name) { APIC_##name, "APIC_" #name }
-#define vtx_apic_regs                                                                                                  \
-	vtx_apic_reg(ID), vtx_apic_reg(LVR), vtx_apic_reg(TASKPRI), vtx_apic_reg(ARBPRI), vtx_apic_reg(PROCPRI),       \
-	vtx_apic_reg(EOI), vtx_apic_reg(RRR), vtx_apic_reg(LDR), vtx_apic_reg(DFR), vtx_apic_reg(SPIV),                \
-	vtx_apic_reg(ISR), vtx_apic_reg(TMR), vtx_apic_reg(IRR), vtx_apic_reg(ESR), vtx_apic_reg(ICR),                 \
-	vtx_apic_reg(ICR2), vtx_apic_reg(LVTT), vtx_apic_reg(LVTTHMR), vtx_apic_reg(LVTPC), vtx_apic_reg(LVT0),        \
-	vtx_apic_reg(LVT1), vtx_apic_reg(LVTERR), vtx_apic_reg(TMICT), vtx_apic_reg(TMCCT), vtx_apic_reg(TDCR),        \
-	vtx_apic_reg(SELF_IPI)
+#define vtx_print_apic_reg(offset)                                                                             \
+	__print_symbolic(offset, vtx_apic_reg(ID), vtx_apic_reg(LVR), vtx_apic_reg(TASKPRI),                   \
+			 vtx_apic_reg(ARBPRI), vtx_apic_reg(PROCPRI), vtx_apic_reg(EOI), vtx_apic_reg(RRR),    \
+			 vtx_apic_reg(LDR), vtx_apic_reg(DFR), vtx_apic_reg(SPIV), vtx_apic_reg(ISR),          \
+			 vtx_apic_reg(TMR), vtx_apic_reg(IRR), vtx_apic_reg(ESR), vtx_apic_reg(ICR),           \
+			 vtx_apic_reg(ICR2), vtx_apic_reg(LVTT), vtx_apic_reg(LVTTHMR), vtx_apic_reg(LVTPC),   \
+			 vtx_apic_reg(LVT0), vtx_apic_reg(LVT1), vtx_apic_reg(LVTERR), vtx_apic_reg(TMICT),    \
+			 vtx_apic_reg(TMCCT), vtx_apic_reg(TDCR), vtx_apic_reg(SELF_IPI))
 
 TRACE_EVENT(kvm_apic,
 	TP_PROTO(bool write, u32 offset, u64 value),
@@ -138,7 +139,7 @@ TRACE_EVENT(kvm_apic,
 		__entry->reg = offset;
 		__entry->val = value;
 	),
-	TP_printk("apic_%s %s = 0x%llx", __entry->rw ? "write" : "read", __print_symbolic(__entry->reg, vtx_apic_regs),
+	TP_printk("apic_%s %s = 0x%llx", __entry->rw ? "write" : "read", vtx_print_apic_reg(__entry->reg),
 		  __entry->val)
 );
 
@@ -155,7 +156,7 @@ TRACE_EVENT(kvm_apic_ipi,
 		__entry->dest_id = dest;
 	),
 	TP_printk("dst %x vec %u (%s|%s|%s|%s|%s)", __entry->dest_id, (u8)__entry->icr_low,
-		  __print_symbolic(__entry->icr_low >> 8 & 7, vtx_delivery_modes),
+		  vtx_print_delivery_mode(__entry->icr_low >> 8 & 7),
 		  __entry->icr_low >> 11 & 1 ? "logical" : "physical", __entry->icr_low >> 14 & 1 ? "assert" : "de-assert",
 		  __entry->icr_low >> 15 & 1 ? "level" : "edge",
 		  __print_symbolic(__entry->icr_low >> 18 & 3, { 0, "dst" }, { 1, "self" }, { 2, "all" }, { 3, "all-but-self" }))
@@ -177,7 +178,7 @@ TRACE_EVENT(kvm_apic_accept_irq,
 		__entry->vec = vector;
 	),
 	TP_printk("apicid %x vec %u (%s|%s)", __entry->apicid, __entry->vec,
-		  __print_symbolic(__entry->dm >> 8 & 7, vtx_delivery_modes), __entry->tm ? "level" : "edge")
+		  vtx_print_delivery_mode(__entry->dm >> 8 & 7), __entry->tm ? "level" : "edge")
 );
 
 TRACE_EVENT(kvm_eoi,
