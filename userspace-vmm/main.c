@@ -40,7 +40,7 @@ static void vtx_usage(FILE *out)
 	      "Usage: vtx COMMAND [options]\n"
 	      "\n", out);
 	for (size_t i = 0; i < sizeof(vtx_commands) / sizeof(vtx_commands[0]); i++)
-		fprintf(out, "  %-8s  %s\n", vtx_commands[i].name, vtx_commands[i].summary);
+		fprintf(out, "  %-11s  %s\n", vtx_commands[i].name, vtx_commands[i].summary);
 	fputs("\n"
 	      "Example: vtx run -k /vmlinuz -i initrd.img -m 512 -c 2\n"
 	      "\n"
