@@ -108,7 +108,7 @@ static void vtx_draw_hots(struct vtx_text *text, int row, int end, const struct 
 
 			if (strcmp(hot->table, tables[i].name) || (!hot->count && !hot->total))
 				continue;
-			vtx_text_put(text, at++, (int)i * HOT_COLUMN, hot->count ? VTX_LOOK_PLAIN : VTX_LOOK_DIM, "%-9.9s%5s",
+			vtx_text_put(text, at++, (int)i * HOT_COLUMN, hot->count ? VTX_LOOK_PLAIN : VTX_LOOK_DIM, "%-10.10s%5s",
 				     strcmp(hot->key, "overflow") ? hot->key : "(others)",
 				     vtx_short_number(rate, sizeof(rate), vtx_per_second(t, hot->count)));
 		}

@@ -272,7 +272,7 @@ static void test_screen_80_by_24(void **state)
 	s = draw(24, 80, &view);
 	shows(s, "(paused)");
 	shows(s, "\nMSR             PORT            CPUID LEAF      MMIO PAGE       HYPERCALL\n");
-	shows(s, "\n0x10        45  0x80         0\n0x1a0        5\n");
+	shows(s, "\n0x10         45 0x80          0\n0x1a0         5\n");
 	view.help = true;
 	shows(draw(24, 80, &view), "TICKS/EX   TSC ticks");
 	end_samples();
