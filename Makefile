@@ -18,12 +18,16 @@ BOOTS ?= 1
 help:
 	@echo 'make              build vtx.ko at the top folder (KDIR= names other kernel headers; W=1, C=1, V=1 as in the kernel)'
 	@echo 'make tools        build userspace-vmm/vtx'
+	@echo 'make install      tool, man pages, completion, header to $$(DESTDIR)$$(PREFIX), which is /usr/local'
+	@echo 'make install-module   vtx.ko to where the kernel of KDIR= looks for modules'
 	@echo 'make run          from a bare Debian 12 to a shell in a Linux guest on vtx'
 	@echo 'make test         all tests: unit tests, then the machine tests on Linux 6.1 and a shorter set on 6.12'
 	@echo 'make unit         unit tests alone (seconds)'
 	@echo 'make fuzz         fuzzers, SECONDS=60 each'
+	@echo 'make test-tools   perf, trace-cmd, kvm_stat and kvmexit of Debian against vtx, in the machine (minutes)'
 	@echo 'make bench        ticks per exit, vtx beside kvm_intel in the same boot'
 	@echo 'make lint         W=1, sparse, checkpatch, shellcheck'
+	@echo 'make man-lint     mandoc -Tlint on the man pages'
 	@echo 'make clean        remove what was built'
 
 # ---------------------------------------------------------------- building
@@ -37,19 +41,45 @@ tools:
 	$(MAKE) -C userspace-vmm
 
 # The module for one of the machine's kernels is built on a copy, so that two kernels and the user's own do not mix.
+# $(call build-copy,KERNEL,FOLDER,FILE,MAKE-ARGUMENTS)
+define build-copy
+@mkdir -p build/module/$2
+@dir=$$(machine/headers $1) && echo "  $3 for $$dir" && \
+tar -c --exclude='*.o' --exclude='*.ko' --exclude='*.cmd' --exclude='*.mod*' Kbuild compat vmx ept exits emulate irqchip pv trace uapi | \
+	tar -x -C build/module/$2 && \
+$(MAKE) -s -C $$dir M=$(TOP)/build/module/$2 $4 modules
+@strip -g -o $(STAGE)/$1/$3 build/module/$2/vtx.ko
+endef
+
 $(KERNELS:%=stage-%): stage-%: tools
 	@machine/packages build run
-	@mkdir -p $(STAGE)/$*/selftests build/module/$*
-	@dir=$$(machine/headers $*) && echo "  vtx.ko for $$dir" && \
-	tar -c --exclude='*.o' --exclude='*.ko' --exclude='*.cmd' --exclude='*.mod*' Kbuild compat vmx ept exits emulate irqchip pv trace uapi | \
-		tar -x -C build/module/$* && \
-	$(MAKE) -s -C $$dir M=$(TOP)/build/module/$* modules
-	@strip -g -o $(STAGE)/$*/vtx.ko build/module/$*/vtx.ko
+	@mkdir -p $(STAGE)/$*/selftests
+	$(call build-copy,$*,$*,vtx.ko)
 	@cp userspace-vmm/vtx $(STAGE)/$*/
 	gcc -O2 -Wall -static -o $(STAGE)/$*/mini userspace-vmm/examples/mini.c
 	$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
-	@cp build/selftests/machine/test_* build/selftests/machine/bench selftests/machine/test_example \
+	@cp build/selftests/machine/test_* build/selftests/machine/bench selftests/machine/test_example selftests/machine/test_tool \
 		selftests/machine/run-all selftests/machine/bench-both $(STAGE)/$*/selftests/
+
+# vtx without counters and flight recorder, to measure what they cost.
+stage-plain: stage-6.1
+	$(call build-copy,6.1,6.1-plain,vtx-plain.ko,NO_RECORDER=1)
+
+# ---------------------------------------------------------------- installing
+
+PREFIX ?= /usr/local
+
+install: tools
+	install -D -m 755 userspace-vmm/vtx '$(DESTDIR)$(PREFIX)/bin/vtx'
+	install -D -m 644 userspace-vmm/completion/vtx '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vtx'
+	install -D -m 644 uapi/vtx.h '$(DESTDIR)$(PREFIX)/include/linux/vtx.h'
+	install -d '$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/man/man4'
+	install -m 644 docs/man/*.1 '$(DESTDIR)$(PREFIX)/share/man/man1/'
+	install -m 644 docs/man/*.4 '$(DESTDIR)$(PREFIX)/share/man/man4/'
+
+# depmod of the running system is not run for a DESTDIR: the package's own script does that.
+install-module: module
+	$(MAKE) -C $(KDIR) M=$(TOP) INSTALL_MOD_PATH='$(DESTDIR)' $(if $(DESTDIR),DEPMOD=true) modules_install
 
 # ---------------------------------------------------------------- the two commands
 
@@ -61,21 +91,29 @@ test:
 
 # ---------------------------------------------------------------- the parts of `make test`, and more
 
-unit:
+unit: tools
 	@machine/packages test
 	$(MAKE) -s -C selftests/unit check
 	$(MAKE) -s -C selftests/unit-vmm check
+	selftests/unit-vmm/check-options userspace-vmm/vtx
 
 fuzz:
 	@machine/packages test fuzz
 	$(MAKE) -s -C selftests/fuzz run SECONDS=$(SECONDS)
 
-bench: stage-6.1
+test-tools: stage-6.1
+	selftests/machine/tools/run
+
+bench: stage-plain
 	machine/run --kernel 6.1 -- /vtx/selftests/bench-both
 
 lint:
 	@machine/packages lint
 	selftests/lint
+
+man-lint:
+	@machine/packages lint
+	mandoc -Tlint -Wwarning docs/man/*.[14]
 
 compile_commands.json:
 	$(KDIR)/scripts/clang-tools/gen_compile_commands.py -d . -o $@ .
@@ -85,4 +123,4 @@ clean:
 	$(MAKE) -s -C userspace-vmm clean
 	-test -n '$(KDIR)' && $(MAKE) -s -C $(KDIR) M=$(TOP) clean
 
-.PHONY: help module tools run test unit fuzz bench lint clean $(KERNELS:%=stage-%)
+.PHONY: help module tools install install-module run test test-tools unit fuzz bench lint man-lint clean stage-plain $(KERNELS:%=stage-%)

@@ -18,7 +18,7 @@ static int fetch_more(struct vtx_emu *e)
 
 	TRY(e->ops->fetch(e, lin, in->bytes + in->fetched, want, &got));
 	if (!got || got > want)
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(e, VTX_EMU_WHY_CODE_NOT_RAM);
 	in->fetched += got;
 	return VTX_EMU_DONE;
 }
@@ -118,7 +118,7 @@ static int decode_vex(struct vtx_emu *e, u8 first)
 		TRY(next_byte(e, &p1));
 	}
 	if ((p0 & 0x1f) == 0 || (p0 & 0x1f) > 3)
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(e, VTX_EMU_WHY_VEX_MAP);
 	in->map = maps[p0 & 3];
 	in->vex = true;
 	in->pp = p1 & 3;
@@ -142,7 +142,7 @@ static int decode_evex(struct vtx_emu *e)
 	for (i = 0; i < 3; i++)
 		TRY(next_byte(e, &p[i]));
 	if ((p[0] & 0x08) || !(p[1] & 0x04) || !(p[0] & 7) || (p[0] & 7) == 4 || (p[0] & 7) == 7)
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(e, VTX_EMU_WHY_VEX_MAP);
 	in->map = maps[p[0] & 7];
 	in->vex = true;
 	in->evex = true;
@@ -445,6 +445,7 @@ static void decode_start(struct vtx_emu *e)
 	in->fetched = min_t(u8, e->prefetch_len, sizeof(in->bytes));
 	memcpy(in->bytes, e->prefetch, in->fetched);
 	e->error = 0;
+	e->why = VTX_EMU_WHY_NONE;
 	e->exc = (struct vtx_emu_exception){ 0 };
 }
 
@@ -467,7 +468,7 @@ int vtx_emu_decode(struct vtx_emu *e)
 	in->form = row.form;
 	in->flags = row.flags;
 	if (in->flags & OF_UNKNOWN)
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(e, VTX_EMU_WHY_UNKNOWN);
 	if (in->mode == 8 && (in->flags & OF_NO64))
 		return vtx_emu_fault(e, VTX_EXC_UD);
 	if (in->op == OP_MOVSXD && in->mode != 8)
@@ -485,5 +486,7 @@ int vtx_emu_decode(struct vtx_emu *e)
 		return vtx_emu_fault(e, VTX_EXC_UD);
 	if (in->has_modrm && in->mod != 3)
 		effective_address(e);
-	return in->op == OP_NONE ? VTX_EMU_UNHANDLED : VTX_EMU_DONE;
+	if (in->op == OP_NONE)
+		return vtx_emu_give_up(e, in->vex ? VTX_EMU_WHY_VECTOR : VTX_EMU_WHY_OPCODE);
+	return VTX_EMU_DONE;
 }

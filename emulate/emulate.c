@@ -39,7 +39,7 @@ static int dispatch(struct vtx_emu *e)
 	case OP_SIMD:
 		return vtx_exec_simd(e);
 	default:
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(e, VTX_EMU_WHY_OPCODE);
 	}
 }
 

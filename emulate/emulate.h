@@ -28,6 +28,7 @@
 #define VTX_EMULATE_EMULATE_H
 
 #include "compat/pure.h"
+#include "emulate/why.h"
 
 enum vtx_emu_result {
 	VTX_EMU_DONE = 0,   /* executed; state updated */
@@ -199,6 +200,7 @@ struct vtx_emu {
 	struct vtx_emu_insn insn;
 	struct vtx_emu_exception exc;
 	int error;
+	enum vtx_emu_why why;    /* with VTX_EMU_UNHANDLED */
 	bool again;              /* DONE, but the same instruction has more to do */
 	bool committed;          /* at least one instruction or iteration took effect in this call */
 
@@ -239,5 +241,8 @@ bool vtx_emu_canonical(const struct vtx_emu *e, u64 addr);
 int vtx_emu_fault(struct vtx_emu *e, u8 vector);
 int vtx_emu_fault_error(struct vtx_emu *e, u8 vector, u32 error);
 int vtx_emu_page_fault(struct vtx_emu *e, u64 gva, u32 error);
+
+/* Sets e->why; returns VTX_EMU_UNHANDLED. For ops as well. */
+int vtx_emu_give_up(struct vtx_emu *e, enum vtx_emu_why why);
 
 #endif /* VTX_EMULATE_EMULATE_H */

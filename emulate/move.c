@@ -31,7 +31,7 @@ static int mov(struct vtx_emu *e)
 	case FORM_FA:
 		return vtx_emu_mem_write(e, in->seg, in->imm, size, e->regs[VTX_EMU_RAX] & vtx_mask(size));
 	default:
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(e, VTX_EMU_WHY_FORM);
 	}
 }
 
@@ -100,7 +100,7 @@ static int clflush(struct vtx_emu *e)
 	u64 lin;
 
 	if (in->mod == 3 || in->rep || (is_clwb && !in->opsize))
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(e, VTX_EMU_WHY_FORM);
 	TRY(vtx_emu_linear(e, in->seg, in->ea, 1, VTX_EMU_ACCESS_READ, &lin));
 	return e->ops->probe(e, lin, 1, VTX_EMU_ACCESS_READ);
 }
@@ -143,7 +143,7 @@ int vtx_exec_move(struct vtx_emu *e)
 	case OP_NOP:
 		return VTX_EMU_DONE;
 	default:
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(e, VTX_EMU_WHY_FORM);
 	}
 }
 

@@ -24,6 +24,12 @@ int vtx_emu_page_fault(struct vtx_emu *e, u64 gva, u32 error)
 	return VTX_EMU_FAULT;
 }
 
+int vtx_emu_give_up(struct vtx_emu *e, enum vtx_emu_why why)
+{
+	e->why = why;
+	return VTX_EMU_UNHANDLED;
+}
+
 bool vtx_emu_protected(const struct vtx_emu *e)
 {
 	return (e->cr0 & X86_CR0_PE) && !(e->rflags & X86_EFLAGS_VM);
@@ -117,7 +123,7 @@ int vtx_emu_linear(struct vtx_emu *e, unsigned int seg, u64 ea, unsigned int len
 	if (!segment_limit_allows(s, protected && (s->ar & 0xc) == 4, ea, len))
 		return segment_fault(e, seg);
 	*lin = (u32)(s->base + ea);
-	return *lin + len - 1 > 0xffffffff ? VTX_EMU_UNHANDLED : VTX_EMU_DONE;
+	return *lin + len - 1 > 0xffffffff ? vtx_emu_give_up(e, VTX_EMU_WHY_WRAP) : VTX_EMU_DONE;
 }
 
 /* Linear address of an ordinary operand: segmentation, then the alignment check (SDM vol. 3, 6.15, #AC). */

@@ -185,7 +185,7 @@ int vtx_exec_simd(struct vtx_emu *e)
 	const struct simd_row *r = find_row(in);
 
 	if (!r || (in->mod == 3 && r->kind != LOAD_R && r->kind != STORE_R))
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(e, VTX_EMU_WHY_VECTOR);
 	TRY(check_state(e, r));
 	if (r->flags & MMX)
 		return move_mmx(e, r);

@@ -13,7 +13,7 @@ static int port_allowed(struct vtx_emu *e, u16 port, unsigned int size)
 	if (!(e->rflags & X86_EFLAGS_VM) && e->cpl <= ((e->rflags & X86_EFLAGS_IOPL) >> X86_EFLAGS_IOPL_BIT))
 		return VTX_EMU_DONE;
 	if (!e->ops->pio_allowed)
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(e, VTX_EMU_WHY_PORT_RIGHTS);
 	return e->ops->pio_allowed(e, port, size);
 }
 

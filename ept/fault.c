@@ -25,6 +25,7 @@
 #include <linux/pgtable.h>
 #include <asm/cpufeature.h>
 #include "ept/table.h"
+#include "uapi/refuse.h"
 #include "vmx/caps.h"
 #include "vmx/vcpu.h"
 
@@ -167,7 +168,8 @@ static int get_page_slow(struct fault *f)
 	if (n == -EINTR || n == -ENOMEM)
 		return n;
 	if (n != 1)
-		return fatal_signal_pending(current) ? -EINTR : -EFAULT;
+		return fatal_signal_pending(current) ? -EINTR :
+			VTX_REFUSE(RUN_MEMORY, VTX_NO_FIELD, f->gfn << PAGE_SHIFT, f->hva);
 	f->writable = f->write;
 	if (!f->write)
 		try_writable(f);
@@ -203,6 +205,8 @@ int vtx_ept_fault(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec)
 	if (r == VTX_MAP_DONE && f.writable)
 		SetPageDirty(f.page);
 	put_page(f.page);
+	if (r == VTX_MAP_DONE)
+		vcpu->counts.pf_fixed++;
 	if (r == VTX_MAP_CONFLICT)
 		vtx_ept_flush(vm);
 	return VTX_FAULT_RETRY;
@@ -255,5 +259,7 @@ int vtx_ept_fault_fast(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec)
 	if (find_slot(vm, gpa, &f) == VTX_FAULT_RETRY)
 		done = fault_fast(vm, &f);
 	srcu_read_unlock(&vm->srcu, idx);
+	if (done)
+		vcpu->counts.pf_fixed++;
 	return done;
 }

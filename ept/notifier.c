@@ -7,6 +7,7 @@
  */
 #include <linux/mm.h>
 #include "ept/table.h"
+#include "trace/events.h"
 #include "vmx/caps.h"
 #include "vmx/vm.h"
 
@@ -61,6 +62,7 @@ static int invalidate_range_start(struct mmu_notifier *notifier, const struct mm
 	struct vtx_ept_zapped zapped = {};
 	int idx = srcu_read_lock(&vm->srcu);
 
+	trace_kvm_unmap_hva_range(range->start, range->end);
 	write_lock(&ept->lock);
 	/* Counted even where no slot is: a slot that is just being created could have been missed. */
 	if (!ept->invalidate_running++) {
@@ -105,6 +107,7 @@ static bool age(struct vtx_vm *vm, unsigned long start, unsigned long end, bool 
 	bool young, clear = true;
 	int idx = srcu_read_lock(&vm->srcu);
 
+	trace_kvm_age_hva(start, end);
 	write_lock(&ept->lock);
 	young = for_each_range(vm, start, end, age_range, &clear);
 	if (young && !vtx_caps.ept_ad)
@@ -135,6 +138,7 @@ static int test_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsig
 	int idx = srcu_read_lock(&vm->srcu);
 	bool young;
 
+	trace_kvm_test_age_hva(address);
 	read_lock(&vm->ept.lock);
 	young = for_each_range(vm, address, address + 1, test_range, NULL);
 	read_unlock(&vm->ept.lock);

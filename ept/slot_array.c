@@ -4,6 +4,7 @@
  */
 #include "compat/pure.h"
 #include "ept/slot_array.h"
+#include "uapi/refuse.h"
 
 #define PAGE_BITS 12
 #define PAGE_OFFSET_MASK ((1UL << PAGE_BITS) - 1)
@@ -45,22 +46,51 @@ bool vtx_slots_overlap(const struct vtx_slots *slots, u64 gfn, u64 npages, u32 e
 	return false;
 }
 
+#define AT(field) offsetof(struct kvm_userspace_memory_region, field)
+
+static int check_alignment(const struct kvm_userspace_memory_region *region)
+{
+	if (region->memory_size & PAGE_OFFSET_MASK)
+		return VTX_REFUSE(SLOT_SIZE_ALIGN, AT(memory_size), region->memory_size, ~PAGE_OFFSET_MASK);
+	if (region->guest_phys_addr & PAGE_OFFSET_MASK)
+		return VTX_REFUSE(SLOT_GPA_ALIGN, AT(guest_phys_addr), region->guest_phys_addr, ~PAGE_OFFSET_MASK);
+	if (region->userspace_addr & PAGE_OFFSET_MASK)
+		return VTX_REFUSE(SLOT_USER_ALIGN, AT(userspace_addr), region->userspace_addr, ~PAGE_OFFSET_MASK);
+	return 0;
+}
+
 /* The checks that need no look at the existing slots. */
 static int check_region(const struct kvm_userspace_memory_region *region, const struct vtx_slot_limits *limits)
 {
+	int ret;
+
 	if (region->flags & ~limits->flags)
-		return -EINVAL;
-	if ((region->memory_size | region->guest_phys_addr | region->userspace_addr) & PAGE_OFFSET_MASK)
-		return -EINVAL;
+		return VTX_REFUSE(SLOT_FLAGS, AT(flags), region->flags, limits->flags);
+	ret = check_alignment(region);
+	if (ret)
+		return ret;
 	if (region->memory_size > limits->user_end || region->userspace_addr > limits->user_end - region->memory_size)
-		return -EINVAL;
+		return VTX_REFUSE(SLOT_USER_RANGE, AT(userspace_addr), region->userspace_addr, limits->user_end);
 	/* Bits 31:16 would be an address space (SMM); there is one. */
 	if (region->slot >= VTX_MAX_SLOTS)
-		return -EINVAL;
+		return VTX_REFUSE(SLOT_NUMBER, AT(slot), region->slot, VTX_MAX_SLOTS - 1);
 	if (region->guest_phys_addr + region->memory_size < region->guest_phys_addr)
-		return -EINVAL;
+		return VTX_REFUSE(SLOT_WRAPS, AT(guest_phys_addr), region->guest_phys_addr, 0 - region->memory_size);
 	if (region->memory_size >> PAGE_BITS > VTX_MAX_SLOT_PAGES)
-		return -EINVAL;
+		return VTX_REFUSE(SLOT_TOO_LARGE, AT(memory_size), region->memory_size,
+				  (u64)VTX_MAX_SLOT_PAGES << PAGE_BITS);
+	return 0;
+}
+
+/* Of a slot that exists, only place and flags may change. */
+static int check_change(const struct vtx_slot *old, const struct vtx_slot *new)
+{
+	if (new->hva != old->hva)
+		return VTX_REFUSE(SLOT_ADDRESS_CHANGED, AT(userspace_addr), new->hva, old->hva);
+	if (new->npages != old->npages)
+		return VTX_REFUSE(SLOT_SIZE_CHANGED, AT(memory_size), new->npages << PAGE_BITS, old->npages << PAGE_BITS);
+	if ((new->flags ^ old->flags) & KVM_MEM_READONLY)
+		return VTX_REFUSE(SLOT_READONLY_CHANGED, AT(flags), new->flags, old->flags);
 	return 0;
 }
 
@@ -79,7 +109,7 @@ int vtx_slots_plan(const struct vtx_slots *slots, const struct kvm_userspace_mem
 		plan->old = *old;
 	if (!region->memory_size) {
 		plan->change = VTX_SLOT_DELETE;
-		return old ? 0 : -EINVAL;
+		return old ? 0 : VTX_REFUSE(SLOT_ABSENT, AT(slot), region->slot, 0);
 	}
 
 	new->gfn = region->guest_phys_addr >> PAGE_BITS;
@@ -91,9 +121,9 @@ int vtx_slots_plan(const struct vtx_slots *slots, const struct kvm_userspace_mem
 	if (!old) {
 		plan->change = VTX_SLOT_CREATE;
 	} else {
-		if (new->hva != old->hva || new->npages != old->npages ||
-		    ((new->flags ^ old->flags) & KVM_MEM_READONLY))
-			return -EINVAL;
+		r = check_change(old, new);
+		if (r)
+			return r;
 		if (new->gfn != old->gfn) {
 			plan->change = VTX_SLOT_MOVE;
 		} else {
@@ -103,9 +133,10 @@ int vtx_slots_plan(const struct vtx_slots *slots, const struct kvm_userspace_mem
 	}
 
 	if (vtx_slots_overlap(slots, new->gfn, new->npages, new->id))
-		return -EEXIST;
+		return VTX_REFUSE(SLOT_OVERLAPS, AT(guest_phys_addr), region->guest_phys_addr, 0);
 	if (new->gfn + new->npages - 1 > limits->max_gfn)
-		return -EINVAL;
+		return VTX_REFUSE(SLOT_OUT_OF_REACH, AT(guest_phys_addr), region->guest_phys_addr,
+				  (limits->max_gfn << PAGE_BITS) | PAGE_OFFSET_MASK);
 	return 0;
 }
 

@@ -76,6 +76,7 @@ void vtx_ept_tlb_before_entry(struct vtx_vcpu *vcpu)
 
 	if (likely(vcpu->ept_gen == gen))
 		return;
+	vcpu->counts.tlb_flush++;
 	if (!vtx_caps.invept_single) {
 		operand.eptp = 0;
 		type = VMX_EPT_EXTENT_GLOBAL;
@@ -101,6 +102,7 @@ void vtx_vpid_flush(struct vtx_vcpu *vcpu)
 	/* Without VPID each entry and exit drops linear translations (SDM vol. 3, 29.4.3.1). */
 	if (!vcpu->vpid)
 		return;
+	vcpu->counts.tlb_flush++;
 	if (!vtx_caps.invvpid_single) {
 		operand.vpid = 0;
 		type = VMX_VPID_EXTENT_ALL_CONTEXT;
@@ -115,8 +117,11 @@ static void left_guest_mode(void *unused)
 {
 }
 
-/* Makes all CPUs that run a vCPU of @vm leave guest mode, and waits for it. Preemption off, interrupts on. */
-static void kick_and_wait(struct vtx_vm *vm)
+/*
+ * Makes all CPUs that run a vCPU of @vm leave guest mode, and waits for it. Preemption off, interrupts on.
+ * Return: was there any?
+ */
+static bool kick_and_wait(struct vtx_vm *vm)
 {
 	int self = smp_processor_id(), first = -1;
 	struct vtx_vcpu *vcpu;
@@ -139,7 +144,7 @@ static void kick_and_wait(struct vtx_vm *vm)
 			if (!many) {
 				/* Too many rather than too few. */
 				smp_call_function(left_guest_mode, NULL, 1);
-				return;
+				return true;
 			}
 		}
 		cpumask_set_cpu(cpu, mask);
@@ -151,6 +156,7 @@ static void kick_and_wait(struct vtx_vm *vm)
 	} else if (first >= 0) {
 		smp_call_function_single(first, left_guest_mode, NULL, 1);
 	}
+	return first >= 0;
 }
 
 void vtx_ept_flush(struct vtx_vm *vm)
@@ -159,8 +165,10 @@ void vtx_ept_flush(struct vtx_vm *vm)
 	smp_mb__before_atomic();
 	atomic64_inc(&vm->ept.gen);
 	smp_mb__after_atomic(); /* likewise */
+	atomic64_inc(&vm->remote_tlb_flush_requests);
 	preempt_disable();
-	kick_and_wait(vm);
+	if (kick_and_wait(vm))
+		atomic64_inc(&vm->remote_tlb_flush);
 	preempt_enable();
 }
 

@@ -11,6 +11,9 @@
 #include <asm/processor.h>
 #include "exits/cpuid.h"
 #include "exits/exits.h"
+#include "trace/events.h"
+#include "trace/recorder.h"
+#include "uapi/refuse.h"
 #include "vmx/caps.h"
 #include "vmx/event.h"
 #include "vmx/fpu.h"
@@ -108,30 +111,27 @@ void vtx_cpuid_update(struct vtx_vcpu *vcpu)
 	vtx_cpuid_mirror(&vcpu->cpuid, &state);
 }
 
-/* The rule KVM has since 5.18: once the vCPU has run, its table may be set again but not changed. */
-static bool same_table(const struct vtx_cpuid *a, const struct vtx_cpuid *b)
+/* How many entries are the same, from the first on. */
+static u32 same_entries(const struct vtx_cpuid *a, const struct vtx_cpuid *b)
 {
 	u32 i;
 
-	if (a->nent != b->nent)
-		return false;
-	for (i = 0; i < a->nent; i++) {
+	for (i = 0; i < min(a->nent, b->nent); i++) {
 		const struct kvm_cpuid_entry2 *x = &a->entries[i], *y = &b->entries[i];
 
 		if (x->function != y->function || x->index != y->index || x->flags != y->flags || x->eax != y->eax ||
 		    x->ebx != y->ebx || x->ecx != y->ecx || x->edx != y->edx)
-			return false;
+			break;
 	}
-	return true;
+	return i;
 }
 
-/* Linear addresses have 48 or 57 bits, or the table does not say. */
-static bool address_width_ok(const struct vtx_cpuid *c)
+/* Bits of a linear address; 0 when the table does not say. */
+static u32 address_width(const struct vtx_cpuid *c)
 {
 	const struct kvm_cpuid_entry2 *e = vtx_cpuid_find(c, 0x80000008, 0);
-	u32 bits = e ? e->eax >> 8 & 0xff : 0;
 
-	return bits == 0 || bits == 48 || bits == 57;
+	return e ? e->eax >> 8 & 0xff : 0;
 }
 
 /*
@@ -149,18 +149,22 @@ int vtx_cpuid_set(struct vtx_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 n
 	};
 	const struct vtx_cpuid *host = vtx_cpuid_host();
 	struct vtx_cpuid next = { .entries = entries, .nent = nent };
+	u32 bits, same;
 
 	if (!host)
 		return -ENOMEM;
 	vtx_cpuid_mirror(&next, &state);
 	if (vcpu->cpuid.frozen) {
-		if (!same_table(&next, &vcpu->cpuid))
-			return -EINVAL;
+		/* The rule KVM has since 5.18: once the vCPU has run, its table may be set again but not changed. */
+		same = same_entries(&next, &vcpu->cpuid);
+		if (same != nent || nent != vcpu->cpuid.nent)
+			return VTX_REFUSE(CPUID_AFTER_RUN, VTX_NO_FIELD, same, vcpu->cpuid.nent);
 		kvfree(entries);
 		return 0;
 	}
-	if (!address_width_ok(&next))
-		return -EINVAL;
+	bits = address_width(&next);
+	if (bits != 0 && bits != 48 && bits != 57)
+		return VTX_REFUSE(CPUID_ADDRESS_WIDTH, VTX_NO_FIELD, bits, 57);
 	vtx_cpuid_derive(&next, host, vtx_fpu_supported_xcr0());
 	kvfree(vcpu->cpuid.entries);
 	vcpu->cpuid = next;
@@ -192,31 +196,37 @@ static bool cpuid_faults(struct vtx_vcpu *vcpu)
 
 int vtx_fast_cpuid(struct vtx_vcpu *vcpu)
 {
-	const struct kvm_cpuid_entry2 *e = vtx_cpuid_quick(&vcpu->cpuid, vcpu->regs[VTX_RAX], vcpu->regs[VTX_RCX]);
+	u32 leaf = vcpu->regs[VTX_RAX], index = vcpu->regs[VTX_RCX];
+	const struct kvm_cpuid_entry2 *e = vtx_cpuid_quick(&vcpu->cpuid, leaf, index);
 
+	vtx_exit_note_cpuid(vcpu);
 	if (unlikely(!e) || cpuid_faults(vcpu))
 		return VTX_EXIT_SLOW;
 	vcpu->regs[VTX_RAX] = e->eax;
 	vcpu->regs[VTX_RBX] = e->ebx;
 	vcpu->regs[VTX_RCX] = e->ecx;
 	vcpu->regs[VTX_RDX] = e->edx;
+	trace_kvm_cpuid(leaf, index, vcpu->regs, true, false);
 	vtx_skip_insn(vcpu);
 	return VTX_EXIT_RESUME;
 }
 
 int vtx_exit_cpuid(struct vtx_vcpu *vcpu)
 {
+	u32 leaf = vcpu->regs[VTX_RAX], index = vcpu->regs[VTX_RCX];
+	enum vtx_cpuid_source source;
 	struct vtx_cpuid_regs regs;
 
 	if (cpuid_faults(vcpu)) {
 		vtx_inject_gp(vcpu);
 		return VTX_EXIT_RESUME;
 	}
-	vtx_cpuid_answer(&vcpu->cpuid, vcpu->regs[VTX_RAX], vcpu->regs[VTX_RCX], &regs);
+	source = vtx_cpuid_answer(&vcpu->cpuid, leaf, index, &regs);
 	vcpu->regs[VTX_RAX] = regs.eax;
 	vcpu->regs[VTX_RBX] = regs.ebx;
 	vcpu->regs[VTX_RCX] = regs.ecx;
 	vcpu->regs[VTX_RDX] = regs.edx;
+	trace_kvm_cpuid(leaf, index, vcpu->regs, source == VTX_CPUID_ENTRY, source == VTX_CPUID_BASIC);
 	vtx_skip_insn(vcpu);
 	return VTX_EXIT_RESUME;
 }

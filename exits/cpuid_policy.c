@@ -563,15 +563,18 @@ static const struct kvm_cpuid_entry2 *out_of_range(const struct vtx_cpuid *c, u3
 	return vtx_cpuid_find(c, basic->eax, index);
 }
 
-void vtx_cpuid_answer(const struct vtx_cpuid *c, u32 leaf, u32 index, struct vtx_cpuid_regs *out)
+enum vtx_cpuid_source vtx_cpuid_answer(const struct vtx_cpuid *c, u32 leaf, u32 index, struct vtx_cpuid_regs *out)
 {
 	const struct kvm_cpuid_entry2 *e = vtx_cpuid_find(c, leaf, index);
+	enum vtx_cpuid_source source = VTX_CPUID_ENTRY;
 
-	if (!e)
+	if (!e) {
 		e = out_of_range(c, &leaf, index);
+		source = VTX_CPUID_BASIC;
+	}
 	if (e) {
 		*out = (struct vtx_cpuid_regs){ .eax = e->eax, .ebx = e->ebx, .ecx = e->ecx, .edx = e->edx };
-		return;
+		return source;
 	}
 	memset(out, 0, sizeof(*out));
 	/* Topology leaves name the sub-leaf and the x2APIC id in every sub-leaf, valid or not (SDM vol. 2, CPUID, 0BH). */
@@ -584,4 +587,5 @@ void vtx_cpuid_answer(const struct vtx_cpuid *c, u32 leaf, u32 index, struct vtx
 			out->edx = e->edx;
 		}
 	}
+	return VTX_CPUID_NONE;
 }

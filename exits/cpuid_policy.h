@@ -87,8 +87,14 @@ void vtx_cpuid_mirror(struct vtx_cpuid *c, const struct vtx_cpuid_state *state);
 /* The entry for @leaf, @index by search, or NULL. */
 struct kvm_cpuid_entry2 *vtx_cpuid_find(const struct vtx_cpuid *c, u32 leaf, u32 index);
 
+enum vtx_cpuid_source {
+	VTX_CPUID_NONE,		/* no entry: zeroes, or what topology leaves say in every sub-leaf */
+	VTX_CPUID_ENTRY,
+	VTX_CPUID_BASIC,	/* out of range: the highest basic leaf's entry */
+};
+
 /* The answer for what vtx_cpuid_quick() does not find: other leaves, sub-leaves, and those out of range. */
-void vtx_cpuid_answer(const struct vtx_cpuid *c, u32 leaf, u32 index, struct vtx_cpuid_regs *out);
+enum vtx_cpuid_source vtx_cpuid_answer(const struct vtx_cpuid *c, u32 leaf, u32 index, struct vtx_cpuid_regs *out);
 
 /* The entry for @leaf when it is in a quick range and has no sub-leaves or is its own first sub-leaf; otherwise NULL. */
 static __always_inline const struct kvm_cpuid_entry2 *vtx_cpuid_quick(const struct vtx_cpuid *c, u32 leaf, u32 index)

@@ -5,6 +5,7 @@
  */
 #include <asm/processor-flags.h>
 #include "exits/exits.h"
+#include "trace/events.h"
 #include "vmx/cr.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
@@ -58,6 +59,7 @@ static int mov_to_cr8(struct vtx_vcpu *vcpu, u64 value)
 
 static int mov_to_cr(struct vtx_vcpu *vcpu, unsigned int cr, u64 value)
 {
+	trace_kvm_cr(true, cr, value);
 	switch (cr) {
 	case 0:
 		return finish(vcpu, vtx_set_cr0(vcpu, value));
@@ -75,11 +77,15 @@ static int mov_to_cr(struct vtx_vcpu *vcpu, unsigned int cr, u64 value)
 
 static int mov_from_cr(struct vtx_vcpu *vcpu, unsigned int cr, unsigned int reg)
 {
+	u64 value;
+
 	if (cr != 3 && cr != 8) {
 		vtx_inject_ud(vcpu); /* CR0 and CR4 are read from their shadows, without an exit */
 		return VTX_EXIT_RESUME;
 	}
-	vtx_set_gpr(vcpu, reg, cr == 3 ? vtx_cr3(vcpu) : vtx_cr8(vcpu));
+	value = cr == 3 ? vtx_cr3(vcpu) : vtx_cr8(vcpu);
+	trace_kvm_cr(false, cr, value);
+	vtx_set_gpr(vcpu, reg, value);
 	return finish(vcpu, 0);
 }
 
@@ -93,13 +99,16 @@ int vtx_exit_cr_access(struct vtx_vcpu *vcpu)
 	case TYPE_MOV_FROM:
 		return mov_from_cr(vcpu, QUAL_CR(qual), QUAL_REG(qual));
 	case TYPE_CLTS:
-		return finish(vcpu, vtx_set_cr0(vcpu, vtx_cr0(vcpu) & ~(u64)X86_CR0_TS));
+		cr0 = vtx_cr0(vcpu) & ~(u64)X86_CR0_TS;
+		break;
 	default:
 		/* LMSW can set PE but not clear it (SDM vol. 2, LMSW). */
 		cr0 = vtx_cr0(vcpu);
 		cr0 = (cr0 & ~(u64)(LMSW_WRITES & ~X86_CR0_PE)) | (QUAL_LMSW(qual) & LMSW_WRITES);
-		return finish(vcpu, vtx_set_cr0(vcpu, cr0));
+		break;
 	}
+	trace_kvm_cr(true, 0, cr0);
+	return finish(vcpu, vtx_set_cr0(vcpu, cr0));
 }
 
 /* General detect comes before the access, as a fault (SDM vol. 3, 17.2.4); delivering it clears DR7.GD. */

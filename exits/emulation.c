@@ -12,8 +12,10 @@
 #include "emulate/decode.h"
 #include "exits/emulation.h"
 #include "exits/exits.h"
+#include "exits/explain.h"
 #include "exits/guest_mem.h"
 #include "exits/mmio_log.h"
+#include "trace/events.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 
@@ -160,11 +162,14 @@ static void instruction_ended(struct vtx_vcpu *vcpu, bool single_step)
  * An instruction that vtx cannot emulate. User code gets #UD, because a guest's user must not be able to stop the guest;
  * the kernel's own instructions stop the VM, with the bytes for whoever looks. All as KVM does.
  */
-static int emulation_failed(struct vtx_vcpu *vcpu, const struct vtx_emu *e)
+static int emulation_failed(struct vtx_vcpu *vcpu, const struct vtx_emulation *em)
 {
+	const struct vtx_emu *e = &em->e;
 	struct kvm_run *run = vcpu->run;
 	unsigned int n = min_t(unsigned int, e->insn.fetched, sizeof(run->emulation_failure.insn_bytes));
 
+	vcpu->counts.insn_emulation_fail++;
+	vtx_report_emulation(vcpu, em, e->cpl == 0);
 	vtx_inject_ud(vcpu);
 	if (e->cpl != 0)
 		return VTX_EXIT_RESUME;
@@ -212,7 +217,7 @@ static int finish(struct vtx_emulation *em, int result, bool tf)
 		/* The guest's page tables did not hold still; executing the instruction again is as good as waiting. */
 		return e->error == -EAGAIN ? VTX_EXIT_RESUME : e->error;
 	default:
-		return emulation_failed(vcpu, e);
+		return emulation_failed(vcpu, em);
 	}
 }
 
@@ -223,28 +228,42 @@ static int ask_user(struct vtx_vcpu *vcpu, enum vtx_io_kind kind)
 	return vtx_mmio_ask_user(vcpu);
 }
 
+/* As KVM: once for an instruction, however many fragments user space is asked for; ports are no MMIO. */
+static void count_mmio_exit(struct vtx_vcpu *vcpu)
+{
+	if (!vcpu->io.frag[vcpu->io.done].port)
+		vcpu->counts.mmio_exits++;
+}
+
 static int run_emulator(struct vtx_emulation *em)
 {
 	struct vtx_vcpu *vcpu = em->vcpu;
 	struct vtx_emu *e = &em->e;
 	bool tf = e->rflags & X86_EFLAGS_TF;
+	bool first = !e->prefetch_len;
+	u64 rip = e->rip;
 	int ret;
 
 	vtx_log_rewind(&vcpu->io);
 	ret = step(e);
+	if (first) /* not when it starts over with user space's answer */
+		trace_kvm_emulate_insn(e, rip, ret == VTX_EMU_UNHANDLED);
 	if (e->committed)
 		store_state(vcpu, e);
 	if (ret == VTX_EMU_IO) {
 		memcpy(e->prefetch, e->insn.bytes, sizeof(e->prefetch));
 		e->prefetch_len = e->insn.fetched;
+		count_mmio_exit(vcpu);
 		return ask_user(vcpu, VTX_IO_MMIO);
 	}
 
 	if (ret == VTX_EMU_DONE && e->committed)
 		vtx_log_commit(&vcpu->io);
 	ret = finish(em, ret, tf);
-	if (ret == VTX_EXIT_RESUME && vcpu->io.final)
+	if (ret == VTX_EXIT_RESUME && vcpu->io.final) {
+		count_mmio_exit(vcpu);
 		return ask_user(vcpu, VTX_IO_MMIO_POSTED);
+	}
 	vtx_log_clear(&vcpu->io);
 	return ret;
 }
@@ -262,6 +281,7 @@ static struct vtx_emulation *start(struct vtx_vcpu *vcpu)
 
 int vtx_emulate(struct vtx_vcpu *vcpu)
 {
+	vcpu->counts.insn_emulation++;
 	return run_emulator(start(vcpu));
 }
 
@@ -269,6 +289,7 @@ int vtx_emulate_fault(struct vtx_vcpu *vcpu, const struct vtx_fault_hint *hint)
 {
 	struct vtx_emulation *em = start(vcpu);
 
+	vcpu->counts.insn_emulation++;
 	em->hint = *hint;
 	return run_emulator(em);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Exceptions of the guest that vtx intercepts: #DB and #AC, whose delivery can otherwise loop in microcode for ever
- * (CVE-2015-5307, CVE-2015-8104). Each is handed to the guest as it came. NMIs and machine checks of the host share the exit
+ * (CVE-2015-5307, CVE-2015-8104), and all others where the chain of faults is wanted. Each is handed to the guest as it came. NMIs and machine checks of the host share the exit
  * reason; the run loop has passed them to the host's handlers before it asks here, and has blocked NMIs again where an IRET faulted.
  */
 #include <linux/mm.h>
@@ -53,6 +53,34 @@ static int unexpected_exception(struct vtx_vcpu *vcpu, u32 vector, u32 error)
 	return VTX_EXIT_USER;
 }
 
+/* All exceptions are intercepted to see the chain they make (vmx/event.c notes it); the guest gets each as it came. */
+static int seen_exception(struct vtx_vcpu *vcpu, u32 info, u32 error)
+{
+	u32 vector = info & INTR_INFO_VECTOR_MASK;
+
+	if (vector == X86_TRAP_PF)
+		vtx_inject_page_fault(vcpu, vtx_qualification(vcpu), error);
+	else if (INTR_TYPE(info) == INTR_TYPE_SOFT_EXCEPTION)
+		vtx_inject_soft(vcpu, vector, vtx_insn_len(vcpu));
+	else if (info & INTR_INFO_DELIVER_CODE_MASK)
+		vtx_inject_exception_error(vcpu, vector, error);
+	else
+		vtx_inject_exception(vcpu, vector);
+	return VTX_EXIT_RESUME;
+}
+
+/*
+ * The run loop has blocked NMIs again if an IRET unblocked them and then faulted, as is right for an instruction that will be executed
+ * once more. But the guest's handler gets this fault, and finds NMIs as IRET has left them.
+ */
+static void unblock_nmi(struct vtx_vcpu *vcpu, u32 info)
+{
+	if (!(info & INTR_INFO_UNBLOCK_NMI) || (info & INTR_INFO_VECTOR_MASK) == X86_TRAP_DF ||
+	    (vtx_vmread32(IDT_VECTORING_INFO_FIELD) & VECTORING_INFO_VALID_MASK))
+		return;
+	vtx_set_nmi_blocked(vcpu, false);
+}
+
 /* Fast and slow: nothing here sleeps. */
 int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu)
 {
@@ -62,15 +90,13 @@ int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu)
 	if (INTR_TYPE(info) == INTR_TYPE_NMI_INTR || vector == X86_TRAP_MC)
 		return VTX_EXIT_RESUME;
 
+	vtx_events_give_way(vcpu);
+	unblock_nmi(vcpu, info);
 	if (info & INTR_INFO_DELIVER_CODE_MASK)
 		error = vtx_vmread32(VM_EXIT_INTR_ERROR_CODE);
-	switch (vector) {
-	case X86_TRAP_DB:
+	if (vector == X86_TRAP_DB)
 		return debug_exception(vcpu, info);
-	case X86_TRAP_AC:
-		vtx_inject_exception_error(vcpu, X86_TRAP_AC, error);
-		return VTX_EXIT_RESUME;
-	default:
-		return unexpected_exception(vcpu, vector, error);
-	}
+	if (vcpu->fault_chain || vector == X86_TRAP_AC)
+		return seen_exception(vcpu, info, error);
+	return unexpected_exception(vcpu, vector, error);
 }

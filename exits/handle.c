@@ -6,8 +6,29 @@
 #include <linux/ratelimit.h>
 #include <asm/vmx.h>
 #include "exits/exits.h"
+#include "exits/explain.h"
+#include "trace/livelock.h"
 #include "trace/recorder.h"
+#include "vmx/entry_state.h"
+#include "vmx/event.h"
 #include "vmx/regs.h"
+
+/* A function of its own, so that the hot half needs no stack frame. */
+static noinline int handle_other_fast(struct vtx_vcpu *vcpu, u32 reason)
+{
+	vtx_exit_fn fast;
+
+	vtx_exit_note_other(vcpu, reason);
+	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT) {
+		if (unlikely(vcpu->livelock.window_since))
+			vtx_livelock_window(vcpu);
+		return VTX_EXIT_RESUME;
+	}
+	if (reason >= VTX_NR_EXIT_REASONS)
+		return VTX_EXIT_SLOW;
+	fast = vtx_exit_table[array_index_nospec(reason, VTX_NR_EXIT_REASONS)].fast;
+	return fast ? fast(vcpu) : VTX_EXIT_SLOW;
+}
 
 /*
  * The hot reasons by direct calls: an indirect one costs a retpoline where the host needs those. What is not a reason of
@@ -16,11 +37,8 @@
 int vtx_handle_exit_fast(struct vtx_vcpu *vcpu)
 {
 	u32 reason = vcpu->exit_reason;
-	vtx_exit_fn fast;
 
 	switch (reason) {
-	case EXIT_REASON_EXTERNAL_INTERRUPT:
-		return VTX_EXIT_RESUME;
 	case EXIT_REASON_MSR_WRITE:
 		return vtx_fast_wrmsr(vcpu);
 	case EXIT_REASON_EPT_VIOLATION:
@@ -33,13 +51,8 @@ int vtx_handle_exit_fast(struct vtx_vcpu *vcpu)
 		return vtx_fast_rdmsr(vcpu);
 	case EXIT_REASON_VMCALL:
 		return vtx_fast_vmcall(vcpu);
-	case EXIT_REASON_HLT:
-		return VTX_EXIT_SLOW;
 	}
-	if (reason >= VTX_NR_EXIT_REASONS)
-		return VTX_EXIT_SLOW;
-	fast = vtx_exit_table[array_index_nospec(reason, VTX_NR_EXIT_REASONS)].fast;
-	return fast ? fast(vcpu) : VTX_EXIT_SLOW;
+	return handle_other_fast(vcpu, reason);
 }
 
 int vtx_exit_internal_error(struct vtx_vcpu *vcpu, u32 suberror, u32 ndata, const u64 *data)
@@ -57,15 +70,20 @@ int vtx_exit_internal_error(struct vtx_vcpu *vcpu, u32 suberror, u32 ndata, cons
 	return VTX_EXIT_USER;
 }
 
-/* The guest state broke a rule of SDM vol. 3, 27.3 or 27.4. The qualification says a little more (27.8). */
+/*
+ * Controls or host state broke a rule of SDM vol. 3, 27.2 (exit_reason is ~0, the qualification has the VM-instruction error), or
+ * guest state one of 27.3 or 27.4.
+ */
 static int failed_entry(struct vtx_vcpu *vcpu)
 {
+	u32 reason = vcpu->exit_reason == ~0u ? (u32)vtx_qualification(vcpu) : vcpu->exit_reason;
 	struct kvm_run *run = vcpu->run;
 
-	pr_info_ratelimited("vtx: vCPU %u: VM entry failed, reason %#x, qualification %#llx\n", vcpu->id, vcpu->exit_reason,
-			    vtx_qualification(vcpu));
+	vtx_entry_explain(vcpu);
+	/* The event stays in the VM-entry field, and user space may take it back before it tries again. */
+	vtx_events_cancel(vcpu);
 	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
-	run->fail_entry.hardware_entry_failure_reason = vcpu->exit_reason;
+	run->fail_entry.hardware_entry_failure_reason = reason;
 	run->fail_entry.cpu = vcpu->cpu;
 	vtx_recorder_freeze(vcpu);
 	return VTX_EXIT_USER;
@@ -77,6 +95,7 @@ static int unexpected_exit(struct vtx_vcpu *vcpu)
 
 	pr_info_ratelimited("vtx: vCPU %u: VM exit for reason %#x, which nothing asks for; qualification %#llx\n", vcpu->id,
 			    vcpu->exit_reason, vtx_qualification(vcpu));
+	vtx_report_internal(vcpu, "VM exit for reason %u, which nothing asks for.", vcpu->exit_reason & 0xffff);
 	return vtx_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, ARRAY_SIZE(data), data);
 }
 

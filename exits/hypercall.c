@@ -7,6 +7,8 @@
  */
 #include <linux/kvm_para.h>
 #include "exits/exits.h"
+#include "trace/events.h"
+#include "trace/recorder.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 
@@ -30,6 +32,8 @@ int vtx_fast_vmcall(struct vtx_vcpu *vcpu)
 	bool wide = vtx_in_64bit_code(vcpu);
 	u64 nr = vcpu->regs[VTX_RAX], ret;
 
+	vtx_exit_note_vmcall(vcpu);
+	trace_kvm_hypercall(vcpu->regs, wide ? ~0ULL : (u32)~0U);
 	ret = hypercall(vcpu, wide ? nr : (u32)nr);
 	vcpu->regs[VTX_RAX] = wide ? ret : (u32)ret;
 	vtx_skip_insn(vcpu);

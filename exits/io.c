@@ -10,7 +10,9 @@
 #include <linux/srcu.h>
 #include "exits/emulation.h"
 #include "exits/exits.h"
+#include "trace/recorder.h"
 #include "irqchip/irqchip.h"
+#include "trace/events.h"
 #include "vmx/regs.h"
 #include "vmx/vm.h"
 
@@ -88,12 +90,17 @@ int vtx_fast_io(struct vtx_vcpu *vcpu)
 	bool in = qual & QUAL_IN;
 	u32 value = in ? 0 : vcpu->regs[VTX_RAX];
 
+	vtx_exit_note_io(vcpu);
 	if (qual & QUAL_STRING)
 		return VTX_EXIT_SLOW;
+	if (!in)
+		trace_kvm_pio(true, port, size, 1, &value);
 	if (!kernel_device(vcpu, port, size, in, &value))
 		return to_user(vcpu, port, size, in);
-	if (in)
+	if (in) {
+		trace_kvm_pio(false, port, size, 1, &value);
 		merge_rax(vcpu, value, size);
+	}
 	vtx_skip_insn(vcpu);
 	return VTX_EXIT_RESUME;
 }
@@ -102,7 +109,10 @@ int vtx_exit_io(struct vtx_vcpu *vcpu)
 {
 	u64 qual = vtx_qualification(vcpu);
 
-	return qual & QUAL_STRING ? vtx_io_string(vcpu, qual) : vtx_fast_io(vcpu);
+	if (!(qual & QUAL_STRING))
+		return vtx_fast_io(vcpu);
+	vcpu->counts.insn_emulation++; /* also where vtx_io_string() does it without the emulator */
+	return vtx_io_string(vcpu, qual);
 }
 
 static int complete_port(struct vtx_vcpu *vcpu)
@@ -114,6 +124,7 @@ static int complete_port(struct vtx_vcpu *vcpu)
 		return VTX_EXIT_RESUME;
 	if (io->in) {
 		memcpy(&value, VTX_IO_DATA(vcpu), io->size);
+		trace_kvm_pio(false, io->port, io->size, 1, &value);
 		merge_rax(vcpu, value, io->size);
 	}
 	vtx_skip_insn(vcpu);

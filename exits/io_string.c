@@ -14,6 +14,7 @@
 #include "exits/guest_mem.h"
 #include "exits/io_batch.h"
 #include "irqchip/irqchip.h"
+#include "trace/events.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 #include "vmx/vm.h"
@@ -133,6 +134,7 @@ static u32 kernel_device(struct vtx_vcpu *vcpu, const struct batch *b)
 			   vtx_bus_write(vcpu, VTX_BUS_PIO, b->port, b->size, &value)) {
 			break;
 		}
+		trace_kvm_pio(!b->in, b->port, b->size, 1, &value);
 	}
 	return i;
 }
@@ -143,6 +145,8 @@ static int to_user(struct vtx_vcpu *vcpu, const struct batch *b)
 
 	if (!b->in && copy_batch(vcpu, b))
 		return vtx_emulate_port(vcpu, b->port, b->size);
+	if (!b->in)
+		trace_kvm_pio(true, b->port, b->size, b->count, VTX_IO_DATA(vcpu));
 	io->kind = VTX_IO_PORT_STRING;
 	io->port = b->port;
 	io->size = b->size;
@@ -226,6 +230,8 @@ int vtx_io_string_complete(struct vtx_vcpu *vcpu)
 	};
 	u64 left = vcpu->regs[VTX_RCX] & vtx_addr_mask(b.addr_bytes);
 
+	if (b.in)
+		trace_kvm_pio(false, b.port, b.size, b.count, VTX_IO_DATA(vcpu));
 	if (b.in)
 		copy_batch(vcpu, &b); /* fails only where the slot has gone meanwhile: the data has nowhere to go */
 	if (b.rep && left < b.count)

@@ -8,7 +8,10 @@
 #include "ept/ept.h"
 #include "exits/emulation.h"
 #include "exits/exits.h"
+#include "exits/explain.h"
+#include "trace/events.h"
 #include "trace/failure.h"
+#include "trace/livelock.h"
 #include "trace/recorder.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
@@ -35,6 +38,8 @@ int vtx_fast_ept_violation(struct vtx_vcpu *vcpu)
 	u64 qual = vtx_qualification(vcpu);
 	u64 gpa = vtx_vmread64(GUEST_PHYSICAL_ADDRESS);
 
+	vtx_exit_note_ept(vcpu, qual, gpa);
+	trace_kvm_page_fault(vcpu, gpa, qual);
 	reblock_nmi(vcpu, qual);
 	return vtx_ept_fault_fast(vcpu, gpa, qual & QUAL_WRITE, qual & QUAL_EXEC) ? VTX_EXIT_RESUME : VTX_EXIT_SLOW;
 }
@@ -44,6 +49,8 @@ static int delivery_failed(struct vtx_vcpu *vcpu, u64 gpa, u32 vectoring)
 {
 	u64 data[5] = { vectoring, vcpu->exit_reason, vtx_qualification(vcpu), gpa, vcpu->cpu };
 
+	vtx_report_internal(vcpu, "Vector %u cannot be delivered: guest-physical address %#llx, which delivery needs, has no memory.",
+			    vectoring & VECTORING_INFO_VECTOR_MASK, gpa);
 	return vtx_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV, ARRAY_SIZE(data), data);
 }
 
@@ -57,10 +64,13 @@ int vtx_exit_ept_violation(struct vtx_vcpu *vcpu)
 
 	reblock_nmi(vcpu, qual);
 	ret = vtx_ept_fault(vcpu, gpa, qual & QUAL_WRITE, qual & QUAL_EXEC);
-	if (ret == VTX_FAULT_RETRY)
+	if (ret == VTX_FAULT_RETRY) {
+		vtx_livelock_ept(vcpu, gpa);
 		return VTX_EXIT_RESUME;
+	}
 	if (ret < 0)
 		return ret;
+	vcpu->counts.pf_emulate++;
 	vtx_exit_mmio(vcpu, gpa);
 
 	vectoring = vtx_vmread32(IDT_VECTORING_INFO_FIELD);

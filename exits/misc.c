@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exits that need a line or two: idling, cache control, instructions that do not exist for a guest, windows, triple fault.
+ * Exits that need a line or two: idling, cache control, instructions that do not exist for a guest, windows.
  */
 #include <linux/sched.h>
 #include "ept/ept.h"
@@ -82,10 +82,4 @@ int vtx_exit_invlpg(struct vtx_vcpu *vcpu)
 	vtx_vcpu_request(vcpu, VTX_REQ_TLB_FLUSH);
 	vtx_skip_insn(vcpu);
 	return VTX_EXIT_RESUME;
-}
-
-int vtx_exit_triple_fault(struct vtx_vcpu *vcpu)
-{
-	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
-	return VTX_EXIT_USER;
 }

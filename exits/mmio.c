@@ -14,6 +14,7 @@
 #include "exits/guest_mem.h"
 #include "exits/mmio_log.h"
 #include "irqchip/irqchip.h"
+#include "trace/events.h"
 #include "vmx/fpu.h"
 #include "vmx/vm.h"
 
@@ -30,7 +31,15 @@ static bool is_apic_page(struct vtx_vcpu *vcpu, u64 gpa)
 	       gpa >> PAGE_SHIFT == vcpu->apic_base >> PAGE_SHIFT;
 }
 
-bool vtx_mmio_kernel_device(struct vtx_vcpu *vcpu, struct vtx_mmio_fragment *f)
+static void trace_fragment(const struct vtx_mmio_fragment *f)
+{
+	if (f->port)
+		trace_kvm_pio(f->write, f->gpa, f->len, 1, f->data);
+	else
+		trace_kvm_mmio(f->write ? VTX_TRACE_MMIO_WRITE : VTX_TRACE_MMIO_READ, f->len, f->gpa, f->data);
+}
+
+static bool kernel_device(struct vtx_vcpu *vcpu, struct vtx_mmio_fragment *f)
 {
 	int bus = f->port ? VTX_BUS_PIO : VTX_BUS_MMIO;
 
@@ -41,6 +50,19 @@ bool vtx_mmio_kernel_device(struct vtx_vcpu *vcpu, struct vtx_mmio_fragment *f)
 	if (f->write)
 		return !vtx_bus_write(vcpu, bus, f->gpa, f->len, f->data);
 	return !vtx_bus_read(vcpu, bus, f->gpa, f->len, f->data);
+}
+
+/* Called once for each fragment, so that a write is traced when it is made, whoever gets it. */
+bool vtx_mmio_kernel_device(struct vtx_vcpu *vcpu, struct vtx_mmio_fragment *f)
+{
+	bool handled;
+
+	if (f->write)
+		trace_fragment(f);
+	handled = kernel_device(vcpu, f);
+	if (handled && !f->write)
+		trace_fragment(f);
+	return handled;
 }
 
 static int access_fragment(struct vtx_vcpu *vcpu, u64 gpa, void *data, unsigned int len, bool write, bool port)
@@ -58,7 +80,7 @@ static int access_fragment(struct vtx_vcpu *vcpu, u64 gpa, void *data, unsigned 
 		vtx_log_answered_now(io, data);
 		return VTX_EMU_DONE;
 	default:
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(vcpu->emu, VTX_EMU_WHY_DEVICE_ACCESSES);
 	}
 }
 
@@ -84,6 +106,8 @@ int vtx_mmio_ask_user(struct vtx_vcpu *vcpu)
 			memcpy(VTX_IO_DATA(vcpu), f->data, f->len);
 		return vtx_io_ask_user(vcpu, f->gpa, f->len, 1, !f->write);
 	}
+	if (!f->write)
+		trace_kvm_mmio(VTX_TRACE_MMIO_UNSATISFIED, f->len, f->gpa, NULL);
 	run->exit_reason = KVM_EXIT_MMIO;
 	run->mmio.phys_addr = f->gpa;
 	run->mmio.len = f->len;
@@ -94,9 +118,11 @@ int vtx_mmio_ask_user(struct vtx_vcpu *vcpu)
 
 void vtx_mmio_take_answer(struct vtx_vcpu *vcpu)
 {
-	bool port = vcpu->io.frag[vcpu->io.done].port;
+	const struct vtx_mmio_fragment *f = &vcpu->io.frag[vcpu->io.done];
 
-	vtx_log_answered_later(&vcpu->io, port ? VTX_IO_DATA(vcpu) : vcpu->run->mmio.data);
+	vtx_log_answered_later(&vcpu->io, f->port ? VTX_IO_DATA(vcpu) : vcpu->run->mmio.data);
+	if (!f->write)
+		trace_fragment(f);
 }
 
 /* ------------------------------------------------------------------ memory */
@@ -154,7 +180,7 @@ static int op_fetch(struct vtx_emu *e, u64 gva, void *buf, unsigned int len, uns
 			return VTX_EMU_ERROR;
 	}
 	*got = len;
-	return vtx_gpa_read(em->vcpu->vm, gpa, buf, len) ? VTX_EMU_UNHANDLED : VTX_EMU_DONE;
+	return vtx_gpa_read(em->vcpu->vm, gpa, buf, len) ? vtx_emu_give_up(e, VTX_EMU_WHY_CODE_NOT_RAM) : VTX_EMU_DONE;
 }
 
 static unsigned int walk_access(unsigned int access)
@@ -233,7 +259,7 @@ static int op_cmpxchg(struct vtx_emu *e, u64 gva, const void *old, const void *n
 	int ret;
 
 	if (len > sizeof(seen))
-		return VTX_EMU_UNHANDLED;
+		return vtx_emu_give_up(e, VTX_EMU_WHY_WIDE_EXCHANGE);
 	ret = translate_span(em, gva, len, VTX_WALK_WRITE, s, &n);
 	if (ret != VTX_EMU_DONE)
 		return ret;
@@ -321,7 +347,7 @@ static int op_pio_allowed(struct vtx_emu *e, u16 port, unsigned int size)
 {
 	struct vtx_emulation *em = e->opaque;
 
-	return em->exit_port == (port | size << 16) ? VTX_EMU_DONE : VTX_EMU_UNHANDLED;
+	return em->exit_port == (port | size << 16) ? VTX_EMU_DONE : vtx_emu_give_up(e, VTX_EMU_WHY_PORT_RIGHTS);
 }
 
 /* One REP iteration is final. */

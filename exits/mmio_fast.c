@@ -63,12 +63,14 @@ int vtx_mmio_fast(struct vtx_vcpu *vcpu, const struct vtx_fault_hint *hint)
 	    m.store != !!(hint->access & VTX_WALK_WRITE))
 		return VTX_EXIT_SLOW;
 
+	vcpu->counts.insn_emulation++;
 	vtx_log_clear(io);
 	if (m.store)
 		value = vtx_mov_store_value(&m, vcpu->regs);
 	vtx_log_access(io, hint->gpa, &value, m.size, m.store, false);
 	if (!vtx_mmio_kernel_device(vcpu, f)) {
 		vtx_log_defer(io);
+		vcpu->counts.mmio_exits++;
 		return ask_user(vcpu, &m);
 	}
 	if (m.store)

@@ -14,6 +14,7 @@
 #include "exits/msr_policy.h"
 #include "irqchip/irqchip.h"
 #include "pv/clock.h"
+#include "trace/events.h"
 #include "vmx/host_msrs.h"
 #include "vmx/regs.h"
 #include "vmx/vcpu.h"
@@ -28,6 +29,7 @@
 
 static void set_tsc_offset(struct vtx_vcpu *vcpu, u64 offset)
 {
+	trace_kvm_write_tsc_offset(vcpu->id, vcpu->tsc_offset, offset);
 	vcpu->tsc_offset = offset;
 	vtx_vmwrite64(TSC_OFFSET, offset);
 	/* The paravirtual clock's pages hold guest TSCs, and say whether those of all vCPUs agree. */

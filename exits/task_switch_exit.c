@@ -6,6 +6,7 @@
 #include <asm/debugreg.h>
 #include <asm/vmx.h>
 #include "exits/exits.h"
+#include "exits/explain.h"
 #include "exits/guest_mem.h"
 #include "exits/task_switch.h"
 #include "vmx/cr.h"
@@ -156,8 +157,10 @@ int vtx_exit_task_switch(struct vtx_vcpu *vcpu)
 	if (take_event(vcpu, &what))
 		state.eip += vtx_insn_len(vcpu);
 	ret = vtx_task_switch(&state, &what, &task_ops, vcpu, &exc);
-	if (ret == -EAGAIN || ret == -EFAULT) /* a TSS or descriptor table outside memory */
+	if (ret == -EAGAIN || ret == -EFAULT) { /* a TSS or descriptor table outside memory */
+		vtx_report_internal(vcpu, "Task switch to selector %#x: a TSS or descriptor table it needs is not in memory.", what.selector);
 		return vtx_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION, 0, NULL);
+	}
 	if (ret < 0)
 		return ret;
 	if (ret != VTX_TASK_FAULT_OLD) {

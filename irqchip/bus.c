@@ -12,6 +12,7 @@
 #include <linux/srcu.h>
 #include "compat/compat.h"
 #include "irqchip/kernel.h"
+#include "uapi/refuse.h"
 
 #define VTX_BUS_DEVICES 8
 #define VTX_BUS_EVENTS 16384
@@ -142,10 +143,10 @@ int vtx_bus_add_event(struct vtx_vm *vm, int bus, const struct vtx_bus_event *ev
 
 	lockdep_assert_held(&vm->slots_lock);
 	if (nr >= VTX_BUS_EVENTS)
-		return -ENOSPC;
+		return VTX_REFUSE(IOEVENTFD_TOO_MANY, VTX_NO_FIELD, nr, VTX_BUS_EVENTS);
 	for (at = 0, i = 0; i < nr; i++) {
 		if (vtx_bus_event_collides(&old->events[i], event))
-			return -EEXIST;
+			return VTX_REFUSE(IOEVENTFD_EXISTS, offsetof(struct kvm_ioeventfd, addr), event->addr, old->events[i].addr);
 		if (vtx_bus_event_compare(&old->events[i], event) < 0)
 			at = i + 1;
 	}

@@ -9,6 +9,7 @@
 #include <linux/eventfd.h>
 #include <linux/slab.h>
 #include "irqchip/kernel.h"
+#include "uapi/refuse.h"
 
 struct ioeventfd {
 	struct list_head node;
@@ -16,18 +17,20 @@ struct ioeventfd {
 	struct vtx_bus_event event;	/* cookie: the eventfd context we hold a reference of */
 };
 
-/* Translates the argument. Return 0 or -EINVAL. */
+#define AT(field) offsetof(struct kvm_ioeventfd, field)
+
+/* Translates the argument, or refuses it. */
 static int parse(const struct kvm_ioeventfd *args, int *bus, struct vtx_bus_event *event)
 {
 	const u32 known = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN |
 			  (1 << kvm_ioeventfd_flag_nr_fast_mmio);
 
 	if (args->flags & ~known)
-		return -EINVAL;
+		return VTX_REFUSE(IOEVENTFD_FLAGS, AT(flags), args->flags, known);
 	switch (args->len) {
 	case 0:
 		if (args->flags & KVM_IOEVENTFD_FLAG_DATAMATCH) /* which bytes would have to match? */
-			return -EINVAL;
+			return VTX_REFUSE(IOEVENTFD_MATCH_LENGTH, AT(len), 0, 8);
 		break;
 	case 1:
 	case 2:
@@ -35,10 +38,10 @@ static int parse(const struct kvm_ioeventfd *args, int *bus, struct vtx_bus_even
 	case 8:
 		break;
 	default:
-		return -EINVAL;
+		return VTX_REFUSE(IOEVENTFD_LENGTH, AT(len), args->len, 8);
 	}
 	if (args->addr + args->len < args->addr)
-		return -EINVAL;
+		return VTX_REFUSE(IOEVENTFD_WRAPS, AT(addr), args->addr, 0 - (u64)args->len);
 	*bus = args->flags & KVM_IOEVENTFD_FLAG_PIO ? VTX_BUS_PIO : VTX_BUS_MMIO;
 	*event = (struct vtx_bus_event){
 		.addr = args->addr,
@@ -71,12 +74,14 @@ static int assign(struct vtx_vm *vm, int bus, const struct vtx_bus_event *event)
 static int deassign(struct vtx_vm *vm, int bus, const struct vtx_bus_event *event)
 {
 	struct ioeventfd *e;
-	int ret = -ENOENT;
+	bool found = false;
+	int ret = 0;
 
 	mutex_lock(&vm->slots_lock);
 	list_for_each_entry(e, &vm->ioeventfds, node) {
 		if (e->bus != bus || e->event.cookie != event->cookie || vtx_bus_event_compare(&e->event, event))
 			continue;
+		found = true;
 		ret = vtx_bus_remove_event(vm, bus, event);
 		if (!ret) {
 			list_del(&e->node);
@@ -86,7 +91,7 @@ static int deassign(struct vtx_vm *vm, int bus, const struct vtx_bus_event *even
 		break;
 	}
 	mutex_unlock(&vm->slots_lock);
-	return ret;
+	return found ? ret : VTX_REFUSE(IOEVENTFD_ABSENT, AT(addr), event->addr, 0);
 }
 
 int vtx_ioeventfd(struct vtx_vm *vm, const struct kvm_ioeventfd *args)
@@ -100,7 +105,7 @@ int vtx_ioeventfd(struct vtx_vm *vm, const struct kvm_ioeventfd *args)
 		return ret;
 	ctx = eventfd_ctx_fdget(args->fd);
 	if (IS_ERR(ctx))
-		return PTR_ERR(ctx);
+		return vtx_refuse_eventfd(PTR_ERR(ctx), AT(fd), args->fd);
 	event.cookie = ctx;
 	if (args->flags & KVM_IOEVENTFD_FLAG_DEASSIGN) {
 		ret = deassign(vm, bus, &event);

@@ -126,7 +126,7 @@ int vtx_set_irq(struct vtx_vm *vm, unsigned int source, u32 gsi, int level);
 
 int vtx_irq_line(struct vtx_vm *vm, struct kvm_irq_level *irq);	/* fills irq->status; -ENXIO without irqchip */
 /* -EINVAL, -ENOMEM. Sleeps until no interrupt goes by the old table any more. */
-int vtx_set_gsi_routing(struct vtx_vm *vm, const struct kvm_irq_routing_entry *entries, u32 nr, u32 flags);
+int vtx_set_gsi_routing(struct vtx_vm *vm, const struct kvm_irq_routing_entry *entries, u32 nr);
 /* > 0 delivered, 0 coalesced, -1 nobody took it (user space sees EPERM, as with KVM), -EINVAL. */
 int vtx_signal_msi(struct vtx_vm *vm, const struct kvm_msi *msi);
 /* -EINVAL, -EBADF, -EBUSY (the VM has an irqfd with this eventfd), -ENOMEM. */

@@ -21,6 +21,7 @@
 #include <linux/workqueue.h>
 #include "compat/compat.h"
 #include "irqchip/kernel.h"
+#include "uapi/refuse.h"
 
 struct irqfd {
 	struct list_head node;		/* vm->irqfds */
@@ -252,12 +253,24 @@ void vtx_irqchip_release_fds(struct vtx_vm *vm)
 
 /* ---------------------------------------------------------------- KVM_IRQFD */
 
+int vtx_refuse_eventfd(int err, u32 offset, u32 fd)
+{
+	switch (err) {
+	case -EBADF:
+		return VTX_REFUSE(EVENTFD_CLOSED, offset, fd, 0);
+	case -EINVAL:
+		return VTX_REFUSE(EVENTFD_OTHER_FILE, offset, fd, 0);
+	default:
+		return err;
+	}
+}
+
 static int deassign(struct vtx_vm *vm, const struct kvm_irqfd *args)
 {
 	struct eventfd_ctx *eventfd = eventfd_ctx_fdget(args->fd);
 
 	if (IS_ERR(eventfd))
-		return PTR_ERR(eventfd);
+		return vtx_refuse_eventfd(PTR_ERR(eventfd), offsetof(struct kvm_irqfd, fd), args->fd);
 	if (vtx_has_lapic(vm)) /* else there cannot be one */
 		end_matching(vm, eventfd, args->gsi);
 	eventfd_ctx_put(eventfd);
@@ -265,7 +278,7 @@ static int deassign(struct vtx_vm *vm, const struct kvm_irqfd *args)
 }
 
 /* Puts a complete irqfd to work. Return: 0, or -EBUSY when the VM has one with this eventfd. */
-static int activate(struct irqfd *irqfd, struct file *file)
+static int activate(struct irqfd *irqfd, struct file *file, u32 fd)
 {
 	struct vtx_vm *vm = irqfd->vm;
 	struct irqfd *other;
@@ -274,7 +287,7 @@ static int activate(struct irqfd *irqfd, struct file *file)
 	mutex_lock(&vm->irq_lock);
 	list_for_each_entry(other, &vm->irqfds, node)
 		if (other->eventfd == irqfd->eventfd)
-			ret = -EBUSY;
+			ret = VTX_REFUSE(IRQFD_EVENTFD_IN_USE, offsetof(struct kvm_irqfd, fd), fd, other->gsi);
 	if (ret)
 		goto out;
 	list_add_tail(&irqfd->node, &vm->irqfds);
@@ -301,7 +314,7 @@ static int assign(struct vtx_vm *vm, const struct kvm_irqfd *args)
 
 	file = eventfd_fget(args->fd);
 	if (IS_ERR(file))
-		return PTR_ERR(file);
+		return vtx_refuse_eventfd(PTR_ERR(file), offsetof(struct kvm_irqfd, fd), args->fd);
 	ret = -ENOMEM;
 	irqfd = kzalloc(sizeof(*irqfd), GFP_KERNEL_ACCOUNT);
 	if (!irqfd)
@@ -319,11 +332,12 @@ static int assign(struct vtx_vm *vm, const struct kvm_irqfd *args)
 	if (args->flags & KVM_IRQFD_FLAG_RESAMPLE) {
 		irqfd->resample = eventfd_ctx_fdget(args->resamplefd);
 		if (IS_ERR(irqfd->resample)) {
-			ret = PTR_ERR(irqfd->resample);
+			ret = vtx_refuse_eventfd(PTR_ERR(irqfd->resample), offsetof(struct kvm_irqfd, resamplefd),
+						 args->resamplefd);
 			goto put_eventfd;
 		}
 	}
-	ret = activate(irqfd, file);
+	ret = activate(irqfd, file, args->fd);
 	if (ret)
 		goto put_resample;
 	fput(file);
@@ -343,16 +357,18 @@ put_file:
 
 int vtx_irqfd(struct vtx_vm *vm, const struct kvm_irqfd *args)
 {
-	if (args->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
-		return -EINVAL;
+	const u32 known = KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE;
+
+	if (args->flags & ~known)
+		return VTX_REFUSE(IRQFD_FLAGS, offsetof(struct kvm_irqfd, flags), args->flags, known);
 	if (args->gsi >= VTX_MAX_IRQ_ROUTES)
-		return -EINVAL;
+		return VTX_REFUSE(IRQFD_GSI, offsetof(struct kvm_irqfd, gsi), args->gsi, VTX_MAX_IRQ_ROUTES - 1);
 	if (args->flags & KVM_IRQFD_FLAG_DEASSIGN)
 		return deassign(vm, args);
 	if (!vtx_has_lapic(vm))
-		return -EINVAL;
+		return VTX_REFUSE(LAPIC_MISSING, VTX_NO_FIELD, 0, 0);
 	/* Only the in-kernel PIC and IOAPIC can tell of the guest's EOI. */
 	if ((args->flags & KVM_IRQFD_FLAG_RESAMPLE) && !vtx_has_full_irqchip(vm))
-		return -EINVAL;
+		return VTX_REFUSE(IRQFD_RESAMPLE, offsetof(struct kvm_irqfd, flags), args->flags, KVM_IRQFD_FLAG_DEASSIGN);
 	return assign(vm, args);
 }

@@ -11,6 +11,8 @@
 #include <linux/slab.h>
 #include "compat/compat.h"
 #include "irqchip/kernel.h"
+#include "trace/events_irq.h"
+#include "uapi/refuse.h"
 #include "vmx/event.h"
 
 /* How late is late: vtx_ioapic_storms(). */
@@ -63,6 +65,21 @@ struct pic_outcome {
 	u16 ended;
 };
 
+/* Service of these lines of the PICs and pins of the IOAPIC has ended. */
+static void trace_ended(u16 lines, u32 pins)
+{
+	unsigned int i;
+
+	if (!trace_kvm_ack_irq_enabled())
+		return;
+	for (i = 0; i < VTX_PIC_LINES; i++)
+		if (lines & 1u << i)
+			trace_kvm_ack_irq(i < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, i);
+	for (i = 0; i < VTX_IOAPIC_PINS; i++)
+		if (pins & 1u << i)
+			trace_kvm_ack_irq(KVM_IRQCHIP_IOAPIC, i);
+}
+
 /* At the end of the section, lock held. */
 static struct pic_outcome pic_settle(struct vtx_irqchip *chip)
 {
@@ -81,6 +98,7 @@ static void pic_tell(struct vtx_vm *vm, struct pic_outcome outcome)
 {
 	if (outcome.rose)
 		pic_notify(vm);
+	trace_ended(outcome.ended, 0);
 	if (outcome.ended & 1)
 		vtx_pit_ended(vm);
 	if (outcome.ended)
@@ -97,6 +115,7 @@ int vtx_pic_line(struct vtx_vm *vm, unsigned int line, unsigned int source, bool
 	raw_spin_lock_irqsave(&chip->pic_lock, flags);
 	ret = vtx_pic_set_line(&chip->pic, line, source, level);
 	outcome = pic_settle(chip);
+	trace_kvm_pic_set_irq(line >> 3, line & 7, chip->pic.chip[line >> 3].elcr, chip->pic.chip[line >> 3].imr, ret == 0);
 	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
 	pic_tell(vm, outcome);
 	return ret;
@@ -241,6 +260,7 @@ int vtx_ioapic_line(struct vtx_vm *vm, unsigned int pin, unsigned int source, bo
 
 	raw_spin_lock_irqsave(&chip->ioapic_lock, flags);
 	ret = vtx_ioapic_set_line(&chip->ioapic, pin, source, level, &msg, &send);
+	trace_kvm_ioapic_set_irq(chip->ioapic.entry[pin], pin, ret == 0);
 	if (send)
 		ret = ioapic_send(vm, pin, &msg);
 	raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
@@ -267,6 +287,7 @@ void vtx_ioapic_broadcast_eoi(struct vtx_vm *vm, u8 vector)
 	if (!pins)
 		return;
 
+	trace_ended(0, pins);
 	if (pit)
 		vtx_pit_ended(vm);
 	vtx_irqfd_ended(vm, 0, pins);
@@ -317,7 +338,7 @@ int vtx_get_irqchip(struct vtx_vm *vm, struct kvm_irqchip *arg)
 	unsigned long flags;
 
 	if (!vtx_has_full_irqchip(vm))
-		return -ENXIO;
+		return VTX_REFUSE(IRQCHIP_MISSING, VTX_NO_FIELD, 0, 0);
 	chip = vm->irqchip;
 	switch (arg->chip_id) {
 	case KVM_IRQCHIP_PIC_MASTER:
@@ -332,7 +353,7 @@ int vtx_get_irqchip(struct vtx_vm *vm, struct kvm_irqchip *arg)
 		raw_spin_unlock_irqrestore(&chip->ioapic_lock, flags);
 		return 0;
 	default:
-		return -EINVAL;
+		return VTX_REFUSE(IRQCHIP_ID, offsetof(struct kvm_irqchip, chip_id), arg->chip_id, KVM_IRQCHIP_IOAPIC);
 	}
 }
 
@@ -357,7 +378,7 @@ int vtx_set_irqchip(struct vtx_vm *vm, const struct kvm_irqchip *arg)
 	unsigned long flags;
 
 	if (!vtx_has_full_irqchip(vm))
-		return -ENXIO;
+		return VTX_REFUSE(IRQCHIP_MISSING, VTX_NO_FIELD, 0, 0);
 	chip = vm->irqchip;
 	switch (arg->chip_id) {
 	case KVM_IRQCHIP_PIC_MASTER:
@@ -372,7 +393,7 @@ int vtx_set_irqchip(struct vtx_vm *vm, const struct kvm_irqchip *arg)
 		set_ioapic(vm, &arg->chip.ioapic);
 		return 0;
 	default:
-		return -EINVAL;
+		return VTX_REFUSE(IRQCHIP_ID, offsetof(struct kvm_irqchip, chip_id), arg->chip_id, KVM_IRQCHIP_IOAPIC);
 	}
 }
 
@@ -391,9 +412,9 @@ static int create(struct vtx_vm *vm, enum vtx_irqchip_mode mode, u32 split_pins)
 	int ret;
 
 	if (vm->irqchip_mode != VTX_IRQCHIP_NONE)
-		return -EEXIST;
+		return VTX_REFUSE(IRQCHIP_EXISTS, VTX_NO_FIELD, 0, 0);
 	if (vtx_vm_num_vcpus(vm))
-		return -EINVAL;
+		return VTX_REFUSE(IRQCHIP_LATE, VTX_NO_FIELD, vtx_vm_num_vcpus(vm), 0);
 	chip = kzalloc(sizeof(*chip), GFP_KERNEL_ACCOUNT);
 	if (!chip)
 		return -ENOMEM;
@@ -438,7 +459,7 @@ int vtx_irqchip_create(struct vtx_vm *vm)
 int vtx_irqchip_create_split(struct vtx_vm *vm, u64 pins)
 {
 	if (pins > VTX_MAX_IRQ_ROUTES)
-		return -EINVAL;
+		return VTX_REFUSE(IRQCHIP_PINS, VTX_NO_FIELD, pins, VTX_MAX_IRQ_ROUTES);
 	return create(vm, VTX_IRQCHIP_SPLIT, pins);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "compat/pure.h"
 #include "irqchip/lapic.h"
+#include "uapi/refuse.h"
 
 /* ---------------------------------------------------------------- the register map */
 
@@ -421,7 +422,7 @@ int vtx_lapic_set_state(struct vtx_lapic *apic, const struct kvm_lapic_state *st
 	unsigned int offset;
 
 	if (x2apic && (wide_ids ? id : id >> 24) != apic->id)
-		return -EINVAL;
+		return VTX_REFUSE(LAPIC_ID, VTX_LAPIC_ID, id, wide_ids ? apic->id : apic->id << 24);
 
 	for (offset = 0; offset < 0x400; offset += 0x10)
 		if (rules[offset >> 4].access & XR)

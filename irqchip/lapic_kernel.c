@@ -27,6 +27,8 @@
 #include "compat/compat.h"
 #include "exits/cpuid.h"
 #include "irqchip/kernel.h"
+#include "trace/events_irq.h"
+#include "uapi/refuse.h"
 #include "vmx/event.h"
 
 /* ---------------------------------------------------------------- delivery */
@@ -51,6 +53,7 @@ static int deliver_to(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender, const stru
 {
 	int ret;
 
+	trace_kvm_apic_accept_irq(vcpu->id, msg->mode, msg->level, msg->vector);
 	switch (msg->mode) {
 	case VTX_APIC_FIXED:
 	case VTX_APIC_LOWEST:
@@ -202,6 +205,11 @@ int vtx_take_ioapic_eoi(struct vtx_vcpu *vcpu)
 /*
  * Programs the host timer for the deadline, or raises at once what is due (look_again() follows). timer_lock held.
  */
+static void trace_timer(struct vtx_lapic_kernel *k)
+{
+	trace_kvm_apic_accept_irq(k->vcpu->id, VTX_APIC_FIXED, false, vtx_lapic_get(&k->lapic, VTX_LAPIC_LVTT));
+}
+
 static void program_timer(struct vtx_lapic_kernel *k)
 {
 	u64 deadline = k->lapic.timer.deadline_ns;
@@ -209,6 +217,8 @@ static void program_timer(struct vtx_lapic_kernel *k)
 
 	if (deadline && deadline <= ktime_get_ns())
 		deadline = vtx_lapic_timer_expire(&k->lapic, ktime_get_ns(), &raised);
+	if (raised)
+		trace_timer(k);
 	if (deadline)
 		hrtimer_start(&k->timer, ns_to_ktime(deadline), HRTIMER_MODE_ABS_HARD);
 }
@@ -229,8 +239,10 @@ static enum hrtimer_restart timer_fn(struct hrtimer *timer)
 		restart = HRTIMER_RESTART;
 	}
 	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
-	if (raised)
+	if (raised) {
+		trace_timer(k);
 		notify(k->vcpu, NULL);
+	}
 	return restart;
 }
 
@@ -295,10 +307,14 @@ static void ended(struct vtx_vcpu *vcpu, const struct vtx_lapic_fx *fx)
 
 static void effects(struct vtx_vcpu *vcpu, const struct vtx_lapic_fx *fx)
 {
-	if (fx->what & VTX_LAPIC_FX_ENDED)
+	if (fx->what & VTX_LAPIC_FX_ENDED) {
+		trace_kvm_eoi(vcpu->id, fx->eoi_vector);
 		ended(vcpu, fx);
-	if (fx->what & VTX_LAPIC_FX_SEND)
+	}
+	if (fx->what & VTX_LAPIC_FX_SEND) {
+		trace_kvm_apic_ipi(&fx->msg, vtx_lapic_x2apic(&vcpu->apic->lapic) ? fx->msg.dest : (u8)fx->msg.dest);
 		vtx_apic_deliver(vcpu->vm, vcpu, &fx->msg);
+	}
 	look_again(vcpu);
 }
 
@@ -316,10 +332,12 @@ bool vtx_lapic_mmio(struct vtx_vcpu *vcpu, u64 gpa, unsigned int len, void *data
 	if (!write) {
 		value = vtx_lapic_mmio_read(&k->lapic, offset, len,
 					    (offset & ~0xfu) == VTX_LAPIC_TMCCT ? ktime_get_ns() : 0);
+		trace_kvm_apic(false, offset, value);
 		memcpy(data, &value, min(len, 8u));
 		return true;
 	}
 	memcpy(&value, data, min(len, 8u));
+	trace_kvm_apic(true, offset, value);
 	if (vtx_lapic_is_timer_reg(offset)) {
 		sync_features(vcpu);
 		raw_spin_lock_irqsave(&k->timer_lock, flags);
@@ -340,10 +358,11 @@ static u32 msr_offset(u32 msr)
 
 int vtx_x2apic_msr_read(struct vtx_vcpu *vcpu, u32 msr, u64 *data)
 {
-	if (!vcpu->apic)
+	if (!vcpu->apic || vtx_lapic_msr_read(&vcpu->apic->lapic, msr, data,
+					      msr_offset(msr) == VTX_LAPIC_TMCCT ? ktime_get_ns() : 0))
 		return 1;
-	return !!vtx_lapic_msr_read(&vcpu->apic->lapic, msr, data,
-				    msr_offset(msr) == VTX_LAPIC_TMCCT ? ktime_get_ns() : 0);
+	trace_kvm_apic(false, msr_offset(msr), *data);
+	return 0;
 }
 
 int vtx_x2apic_msr_write(struct vtx_vcpu *vcpu, u32 msr, u64 data)
@@ -365,9 +384,11 @@ int vtx_x2apic_msr_write(struct vtx_vcpu *vcpu, u32 msr, u64 data)
 	} else {
 		ret = vtx_lapic_msr_write(&k->lapic, msr, data, 0, &fx);
 	}
-	if (!ret)
-		effects(vcpu, &fx);
-	return !!ret;
+	if (ret)
+		return 1;
+	trace_kvm_apic(true, msr_offset(msr), data);
+	effects(vcpu, &fx);
+	return 0;
 }
 
 u64 vtx_lapic_cr8(struct vtx_vcpu *vcpu)
@@ -478,7 +499,7 @@ void vtx_lapic_reset_vcpu(struct vtx_vcpu *vcpu, bool init)
 int vtx_get_lapic(struct vtx_vcpu *vcpu, struct kvm_lapic_state *state)
 {
 	if (!vcpu->apic)
-		return -EINVAL;
+		return VTX_REFUSE(LAPIC_MISSING, VTX_NO_FIELD, 0, 0);
 	vtx_lapic_get_state(&vcpu->apic->lapic, state, ktime_get_ns(), false);
 	return 0;
 }
@@ -490,7 +511,7 @@ int vtx_set_lapic(struct vtx_vcpu *vcpu, const struct kvm_lapic_state *state)
 	int ret;
 
 	if (!k)
-		return -EINVAL;
+		return VTX_REFUSE(LAPIC_MISSING, VTX_NO_FIELD, 0, 0);
 	sync_features(vcpu);
 	raw_spin_lock_irqsave(&k->timer_lock, flags);
 	ret = vtx_lapic_set_state(&k->lapic, state, ktime_get_ns(), false);

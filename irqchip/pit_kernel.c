@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include "compat/compat.h"
 #include "irqchip/kernel.h"
+#include "uapi/refuse.h"
 
 /* At most so many ticks are owed: a guest that was stopped for long catches up with seconds, not with an hour. */
 #define MAX_OWED 1000u
@@ -189,9 +190,9 @@ int vtx_pit_create(struct vtx_vm *vm, const struct kvm_pit_config *config)
 	int ret;
 
 	if (!vtx_has_full_irqchip(vm))
-		return -ENOENT;
+		return VTX_REFUSE(PIT_WITHOUT_IRQCHIP, VTX_NO_FIELD, 0, 0);
 	if (vm->irqchip->pit)
-		return -EEXIST;
+		return VTX_REFUSE(PIT_EXISTS, VTX_NO_FIELD, 0, 0);
 	p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
 	if (!p)
 		return -ENOMEM;
@@ -245,7 +246,7 @@ int vtx_get_pit2(struct vtx_vm *vm, struct kvm_pit_state2 *state)
 	unsigned long flags;
 
 	if (!p)
-		return -ENXIO;
+		return VTX_REFUSE(PIT_MISSING, VTX_NO_FIELD, 0, 0);
 	raw_spin_lock_irqsave(&p->lock, flags);
 	vtx_pit_get_state(&p->pit, state);
 	raw_spin_unlock_irqrestore(&p->lock, flags);
@@ -259,7 +260,7 @@ int vtx_set_pit2(struct vtx_vm *vm, const struct kvm_pit_state2 *state)
 	u64 now;
 
 	if (!p)
-		return -ENXIO;
+		return VTX_REFUSE(PIT_MISSING, VTX_NO_FIELD, 0, 0);
 	raw_spin_lock_irqsave(&p->lock, flags);
 	now = ktime_get_ns();
 	vtx_pit_set_state(&p->pit, state, now);
@@ -274,7 +275,7 @@ int vtx_reinject_control(struct vtx_vm *vm, const struct kvm_reinject_control *c
 	unsigned long flags;
 
 	if (!p)
-		return -ENXIO;
+		return VTX_REFUSE(PIT_MISSING, VTX_NO_FIELD, 0, 0);
 	raw_spin_lock_irqsave(&p->lock, flags);
 	p->reinject = !!control->pit_reinject;
 	p->owed = 0;

@@ -6,6 +6,7 @@
 #include "irqchip/ioapic.h"
 #include "irqchip/pic.h"
 #include "irqchip/routes.h"
+#include "uapi/refuse.h"
 
 void vtx_routes_default(struct kvm_irq_routing_entry *out)
 {
@@ -26,43 +27,64 @@ void vtx_routes_default(struct kvm_irq_routing_entry *out)
 	}
 }
 
-static bool chip_pin_exists(const struct kvm_irq_routing_irqchip *chip)
+/* Offset of a field of entry @i in the ioctl's argument. */
+#define AT(i, field) \
+	(offsetof(struct kvm_irq_routing, entries) + (i) * sizeof(struct kvm_irq_routing_entry) + \
+	 offsetof(struct kvm_irq_routing_entry, field))
+
+static int check_chip(const struct kvm_irq_routing_entry *e, u32 i, const struct vtx_routes_limits *limits)
 {
+	const struct kvm_irq_routing_irqchip *chip = &e->u.irqchip;
+	u32 pins;
+
+	if (!limits->chips)
+		return VTX_REFUSE(ROUTE_CHIP, AT(i, type), e->type, KVM_IRQ_ROUTING_MSI);
 	switch (chip->irqchip) {
 	case KVM_IRQCHIP_PIC_MASTER:
 	case KVM_IRQCHIP_PIC_SLAVE:
-		return chip->pin < 8;
+		pins = 8;
+		break;
 	case KVM_IRQCHIP_IOAPIC:
-		return chip->pin < VTX_IOAPIC_PINS;
+		pins = VTX_IOAPIC_PINS;
+		break;
 	default:
-		return false;
+		return VTX_REFUSE(ROUTE_CHIP, AT(i, u.irqchip.irqchip), chip->irqchip, KVM_IRQCHIP_IOAPIC);
+	}
+	if (chip->pin >= pins)
+		return VTX_REFUSE(ROUTE_PIN, AT(i, u.irqchip.pin), chip->pin, pins - 1);
+	return 0;
+}
+
+static int check_entry(const struct kvm_irq_routing_entry *e, u32 i, const struct vtx_routes_limits *limits)
+{
+	if (e->gsi >= limits->max_routes)
+		return VTX_REFUSE(ROUTE_GSI, AT(i, gsi), e->gsi, limits->max_routes - 1);
+	if (e->flags)
+		return VTX_REFUSE(ROUTE_FLAGS, AT(i, flags), e->flags, 0);
+	switch (e->type) {
+	case KVM_IRQ_ROUTING_IRQCHIP:
+		return check_chip(e, i, limits);
+	case KVM_IRQ_ROUTING_MSI:
+		if (limits->wide_ids && (e->u.msi.address_hi & 0xff))
+			return VTX_REFUSE(ROUTE_MSI_ADDRESS, AT(i, u.msi.address_hi), e->u.msi.address_hi, ~0xffU);
+		return 0;
+	default:
+		return VTX_REFUSE(ROUTE_TYPE, AT(i, type), e->type, KVM_IRQ_ROUTING_MSI);
 	}
 }
 
 int vtx_routes_check(const struct kvm_irq_routing_entry *entries, u32 nr, const struct vtx_routes_limits *limits)
 {
 	u32 i, gsis = 0;
+	int ret;
 
 	if (nr > limits->max_routes)
-		return -EINVAL;
+		return VTX_REFUSE(ROUTING_COUNT, offsetof(struct kvm_irq_routing, nr), nr, limits->max_routes);
 	for (i = 0; i < nr; i++) {
-		const struct kvm_irq_routing_entry *e = &entries[i];
-
-		if (e->gsi >= limits->max_routes || e->flags)
-			return -EINVAL;
-		switch (e->type) {
-		case KVM_IRQ_ROUTING_IRQCHIP:
-			if (!limits->chips || !chip_pin_exists(&e->u.irqchip))
-				return -EINVAL;
-			break;
-		case KVM_IRQ_ROUTING_MSI:
-			if (limits->wide_ids && (e->u.msi.address_hi & 0xff))
-				return -EINVAL;
-			break;
-		default:
-			return -EINVAL;
-		}
-		gsis = max(gsis, (u32)(e->gsi + 1));
+		ret = check_entry(&entries[i], i, limits);
+		if (ret)
+			return ret;
+		gsis = max(gsis, (u32)(entries[i].gsi + 1));
 	}
 	return gsis;
 }
@@ -120,7 +142,7 @@ int vtx_routes_build(struct vtx_route_table *table, const struct kvm_irq_routing
 		convert(&new, &entries[i]);
 		for (; slot->kind != 0xff; slot++)
 			if (!may_share(slot, &new))
-				return -EINVAL;
+				return VTX_REFUSE(ROUTE_CLASH, AT(i, gsi), entries[i].gsi, 0);
 		*slot = new;
 	}
 	table->nr_routes = nr;

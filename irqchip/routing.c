@@ -12,6 +12,8 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include "irqchip/kernel.h"
+#include "trace/events_irq.h"
+#include "uapi/refuse.h"
 
 /* Destinations are 8 bits wide and 0xff is everybody: KVM_CAP_X2APIC_API is not offered, as vCPU ids end at 254. */
 #define WIDE_IDS false
@@ -21,6 +23,7 @@ static int send_msi(struct vtx_vm *vm, u32 address_lo, u32 address_hi, u32 data)
 {
 	struct vtx_apic_msg msg;
 
+	trace_kvm_msi_set_irq(WIDE_IDS ? (u64)address_hi << 32 | address_lo : address_lo, data);
 	vtx_apic_msg_from_msi(&msg, address_lo, address_hi, data, WIDE_IDS, BROADCAST_FF);
 	return vtx_apic_deliver(vm, NULL, &msg);
 }
@@ -44,6 +47,7 @@ int vtx_set_irq(struct vtx_vm *vm, unsigned int source, u32 gsi, int level)
 	unsigned int nr = 0, i;
 	int ret = -1, r;
 
+	trace_kvm_set_irq(gsi, level, source);
 	rcu_read_lock();
 	routing = rcu_dereference(vm->routing);
 	if (routing && gsi < routing->table.nr_gsis)
@@ -94,12 +98,10 @@ void vtx_routing_watch(struct vtx_vm *vm)
 	vtx_ioapic_watch(vm, pit_pins, pit_pins | vtx_irqfd_pins(vm, &routing->table));
 }
 
-int vtx_set_gsi_routing(struct vtx_vm *vm, const struct kvm_irq_routing_entry *entries, u32 nr, u32 flags)
+int vtx_set_gsi_routing(struct vtx_vm *vm, const struct kvm_irq_routing_entry *entries, u32 nr)
 {
 	struct vtx_routing *new, *old;
 
-	if (!vtx_has_lapic(vm) || flags)
-		return -EINVAL;
 	new = build(entries, nr, vtx_has_full_irqchip(vm));
 	if (IS_ERR(new))
 		return PTR_ERR(new);
@@ -144,14 +146,16 @@ void vtx_routing_destroy(struct vtx_vm *vm)
 int vtx_irq_line(struct vtx_vm *vm, struct kvm_irq_level *irq)
 {
 	if (!vtx_has_lapic(vm))
-		return -ENXIO;
+		return VTX_REFUSE(IRQCHIP_MISSING, VTX_NO_FIELD, 0, 0);
 	irq->status = vtx_set_irq(vm, VTX_IRQ_SOURCE_USER, irq->irq, !!irq->level);
 	return 0;
 }
 
 int vtx_signal_msi(struct vtx_vm *vm, const struct kvm_msi *msi)
 {
-	if (!vtx_has_lapic(vm) || msi->flags)
-		return -EINVAL;
+	if (!vtx_has_lapic(vm))
+		return VTX_REFUSE(LAPIC_MISSING, VTX_NO_FIELD, 0, 0);
+	if (msi->flags)
+		return VTX_REFUSE(MSI_FLAGS, offsetof(struct kvm_msi, flags), msi->flags, 0);
 	return send_msi(vm, msi->address_lo, msi->address_hi, msi->data);
 }

@@ -17,6 +17,8 @@
 #include <asm/pvclock-abi.h>
 #include <asm/tsc.h>
 #include "pv/clock.h"
+#include "trace/events.h"
+#include "uapi/refuse.h"
 #include "vmx/vcpu.h"
 
 #define ENABLE BIT_ULL(0)
@@ -154,7 +156,7 @@ int vtx_set_clock(struct vtx_vm *vm, const struct kvm_clock_data *in)
 	 * here.
 	 */
 	if (in->flags & ~VTX_CLOCK_FLAGS)
-		return -EINVAL;
+		return VTX_REFUSE(CLOCK_FLAGS, offsetof(struct kvm_clock_data, flags), in->flags, VTX_CLOCK_FLAGS);
 
 	raw_spin_lock_irqsave(&clock->lock, flags);
 	if (in->flags & KVM_CLOCK_REALTIME) {
@@ -243,12 +245,13 @@ void vtx_pv_clock_update(struct vtx_vcpu *vcpu)
 	info.version = ++pv->version;
 	if (!vtx_gpa_write(vm, gpa, &info.version, sizeof(info.version)))
 		pv->stopped = false;
+	trace_kvm_pvclock_update(vcpu->id, &info);
 }
 
 int vtx_pv_clock_stopped(struct vtx_vcpu *vcpu)
 {
 	if (!(vcpu->pv_clock.system_time_msr & ENABLE))
-		return -EINVAL;
+		return VTX_REFUSE(CLOCK_PAGE_MISSING, VTX_NO_FIELD, vcpu->pv_clock.system_time_msr, ENABLE);
 	vcpu->pv_clock.stopped = true;
 	vtx_vcpu_request(vcpu, VTX_REQ_CLOCK);
 	return 0;

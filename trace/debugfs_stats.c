@@ -39,7 +39,7 @@ static struct vtx_exit_stat since_cleared(const struct vtx_vcpu *vcpu, int reaso
 		.count = READ_ONCE(now->count) - (then ? then->count : 0),
 		.ticks = READ_ONCE(now->ticks) - (then ? then->ticks : 0),
 		.user_ticks = READ_ONCE(now->user_ticks) - (then ? then->user_ticks : 0),
-		.min_inverted = READ_ONCE(now->min_inverted),
+		.min = READ_ONCE(now->min),
 		.max = READ_ONCE(now->max),
 	};
 
@@ -60,7 +60,7 @@ static int exits_show(struct seq_file *file, void *unused)
 		if (!stat.count)
 			continue;
 		print_name(file, i);
-		seq_printf(file, " %llu %llu %llu %u %u\n", stat.count, stat.ticks, stat.user_ticks, ~stat.min_inverted, stat.max);
+		seq_printf(file, " %llu %llu %llu %u %u\n", stat.count, stat.ticks, stat.user_ticks, stat.min, stat.max);
 	}
 	mutex_unlock(&lock);
 	return 0;
@@ -145,7 +145,7 @@ static void clear_exits(struct vtx_vcpu *vcpu)
 		struct vtx_exit_stat *now = &vcpu->stats->exits[i];
 
 		vcpu->stats_then->exits[i] = *now;
-		WRITE_ONCE(now->min_inverted, 0);
+		WRITE_ONCE(now->min, U32_MAX);
 		WRITE_ONCE(now->max, 0);
 	}
 }

@@ -49,6 +49,10 @@ int vtx_recorder_alloc(struct vtx_vcpu *vcpu)
 	vcpu->ring = __vmalloc(VTX_RING_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->stats || !vcpu->ring)
 		return -ENOMEM;
+	for (int i = 0; i < VTX_NR_EXIT_STATS; i++)
+		vcpu->stats->exits[i].min = U32_MAX;
+	for (int i = 0; i < VTX_NR_TOPS; i++)
+		vtx_top_init(&vcpu->stats->tops[i]);
 	vcpu->ring->magic = VTX_RING_MAGIC;
 	vcpu->ring->version = VTX_RING_VERSION;
 	vcpu->ring->records = VTX_RING_RECORDS;

@@ -37,8 +37,19 @@ void vtx_stream_exit(struct vtx_vcpu *vcpu, const struct vtx_record *record);
 
 #ifdef VTX_NO_RECORDER
 
-static inline void vtx_exit_open(struct vtx_vcpu *vcpu, u32 reason) {}
-static inline void vtx_exit_close(struct vtx_vcpu *vcpu, u8 by) {}
+static inline void vtx_exit_open(struct vtx_vcpu *vcpu, u32 reason, u64 tsc)
+{
+	vcpu->cached = 0;
+}
+
+static inline void vtx_exit_note_cpuid(struct vtx_vcpu *vcpu) {}
+static inline void vtx_exit_note_msr(struct vtx_vcpu *vcpu) {}
+static inline void vtx_exit_note_vmcall(struct vtx_vcpu *vcpu) {}
+static inline void vtx_exit_note_io(struct vtx_vcpu *vcpu) {}
+static inline void vtx_exit_note_ept(struct vtx_vcpu *vcpu, u64 qual, u64 gpa) {}
+static inline void vtx_exit_note_other(struct vtx_vcpu *vcpu, u32 reason) {}
+static inline void vtx_exit_close_fast(struct vtx_vcpu *vcpu) {}
+static inline void vtx_exit_left_open(struct vtx_vcpu *vcpu) {}
 static inline void vtx_exit_to_user(struct vtx_vcpu *vcpu, int result) {}
 static inline void vtx_exit_entering(struct vtx_vcpu *vcpu) {}
 static inline void vtx_exit_slept(struct vtx_vcpu *vcpu, u64 ticks) {}
@@ -46,75 +57,100 @@ static inline void vtx_exit_mmio(struct vtx_vcpu *vcpu, u64 gpa) {}
 
 #else
 
-/* What an exit is about (struct vtx_record, info), and the count of its key. */
-static __always_inline u64 vtx_exit_info(struct vtx_vcpu *vcpu, u32 reason, struct vtx_record *record)
+/*
+ * The guest has left at @tsc; the events cut short are known, nothing is handled yet. What the exit is about, and its key in the
+ * tables of the busiest, the handler notes with vtx_exit_note_*().  Neighbouring fields are written as one: this runs at every exit.
+ */
+static __always_inline void vtx_exit_open(struct vtx_vcpu *vcpu, u32 reason, u64 tsc)
 {
-	struct vtx_top *tops = vcpu->stats->tops;
+	struct vtx_ring *ring = vcpu->ring;
+	u64 number = ring->head;
+	struct vtx_record *record = (struct vtx_record *)((u8 *)ring + PAGE_SIZE) + number % VTX_RING_RECORDS;
+	u64 rip = vtx_vmread_again(GUEST_RIP);
+
+	vcpu->rip = rip;
+	vcpu->cached = BIT(VTX_CACHE_RIP);
+	vcpu->record = record;
+	record->tsc = tsc;
+	record->rip = rip;
+	record->reason = reason;
+	*(u64 *)&record->injected = vcpu->noted_events; /* and vectoring */
+	record->seq = number;
+	*(u32 *)&record->cs = vtx_vmread_again(GUEST_CS_SELECTOR); /* 16 bits; and by, flags: VTX_BY_NONE, 0 */
+	vcpu->noted_events = 0;
+	/* A reader that sees the number sees the record. */
+	smp_store_release(&ring->head, number + 1);
+}
+
+/* Notes, called by the fast handlers. */
+static __always_inline void vtx_exit_note(struct vtx_vcpu *vcpu, enum vtx_top_table table, u64 key, u64 info)
+{
+	vcpu->record->info = info;
+	vtx_top_count(&vcpu->stats->tops[table], key);
+}
+
+static __always_inline void vtx_exit_note_cpuid(struct vtx_vcpu *vcpu)
+{
+	u32 leaf = vcpu->regs[VTX_RAX];
+
+	vtx_exit_note(vcpu, VTX_TOP_CPUID, leaf, leaf | vcpu->regs[VTX_RCX] << 32);
+}
+
+static __always_inline void vtx_exit_note_msr(struct vtx_vcpu *vcpu)
+{
+	u32 index = vcpu->regs[VTX_RCX];
+
+	vtx_exit_note(vcpu, VTX_TOP_MSR, index, index);
+}
+
+static __always_inline void vtx_exit_note_vmcall(struct vtx_vcpu *vcpu)
+{
+	vtx_exit_note(vcpu, VTX_TOP_HYPERCALL, vcpu->regs[VTX_RAX], vcpu->regs[VTX_RAX]);
+}
+
+static __always_inline void vtx_exit_note_io(struct vtx_vcpu *vcpu)
+{
+	u64 qual = vtx_qualification(vcpu);
+
+	vtx_exit_note(vcpu, VTX_TOP_PORT, (u32)qual >> 16, qual);
+}
+
+static __always_inline void vtx_exit_note_ept(struct vtx_vcpu *vcpu, u64 qual, u64 gpa)
+{
+	struct vtx_record *record = vcpu->record;
+
+	record->info = qual;
+	record->gpa = gpa;
+	record->flags = VTX_RECORD_GPA;
+	if (qual & EPT_VIOLATION_GVA_IS_VALID) {
+		record->gla = vtx_vmreadl(GUEST_LINEAR_ADDRESS);
+		record->flags = VTX_RECORD_GPA | VTX_RECORD_GLA;
+	}
+}
+
+static inline void vtx_exit_note_other(struct vtx_vcpu *vcpu, u32 reason)
+{
+	struct vtx_record *record = vcpu->record;
 	u64 info;
 
 	switch (reason) {
-	case EXIT_REASON_CPUID:
-		vtx_top_count(&tops[VTX_TOP_CPUID], (u32)vcpu->regs[VTX_RAX]);
-		return (u32)vcpu->regs[VTX_RAX] | vcpu->regs[VTX_RCX] << 32;
-	case EXIT_REASON_MSR_READ:
-	case EXIT_REASON_MSR_WRITE:
-		vtx_top_count(&tops[VTX_TOP_MSR], (u32)vcpu->regs[VTX_RCX]);
-		return (u32)vcpu->regs[VTX_RCX];
-	case EXIT_REASON_VMCALL:
-		vtx_top_count(&tops[VTX_TOP_HYPERCALL], vcpu->regs[VTX_RAX]);
-		return vcpu->regs[VTX_RAX];
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
-		return 0;
-	case EXIT_REASON_IO_INSTRUCTION:
-		info = vtx_qualification(vcpu);
-		vtx_top_count(&tops[VTX_TOP_PORT], (u32)info >> 16);
-		return info;
+		record->info = 0;
+		break;
 	case EXIT_REASON_EXCEPTION_NMI:
 		info = vtx_vmread32(VM_EXIT_INTR_INFO);
 		if (info & INTR_INFO_DELIVER_CODE_MASK)
 			info |= (u64)vtx_vmread32(VM_EXIT_INTR_ERROR_CODE) << 32;
-		return info;
-	case EXIT_REASON_EPT_VIOLATION:
-		info = vtx_qualification(vcpu);
-		record->gpa = vtx_vmread64(GUEST_PHYSICAL_ADDRESS);
-		record->flags = VTX_RECORD_GPA;
-		if (info & EPT_VIOLATION_GVA_IS_VALID) {
-			record->gla = vtx_vmreadl(GUEST_LINEAR_ADDRESS);
-			record->flags = VTX_RECORD_GPA | VTX_RECORD_GLA;
-		}
-		return info;
+		record->info = info;
+		break;
 	case EXIT_REASON_EPT_MISCONFIG:
 		record->gpa = vtx_vmread64(GUEST_PHYSICAL_ADDRESS);
 		record->flags = VTX_RECORD_GPA;
-		return 0;
-	case ~0u:
-		return vtx_vmread32(VM_INSTRUCTION_ERROR);
-	default:
-		return vtx_qualification(vcpu);
+		record->info = 0;
+		break;
+	default: /* of an entry that failed, the VM-instruction error, which vmx/run.c has put there */
+		record->info = vtx_qualification(vcpu);
 	}
-}
-
-/* The guest has left; vcpu->exit_tsc and the events cut short are known, nothing is handled yet. */
-static __always_inline void vtx_exit_open(struct vtx_vcpu *vcpu, u32 reason)
-{
-	struct vtx_ring *ring = vcpu->ring;
-	u64 number = vcpu->recorded++;
-	struct vtx_record *record = (struct vtx_record *)((u8 *)ring + PAGE_SIZE) + number % VTX_RING_RECORDS;
-
-	record->tsc = vcpu->exit_tsc;
-	record->rip = vtx_rip(vcpu);
-	record->reason = reason;
-	record->injected = vcpu->entry_event;
-	record->vectoring = vcpu->vectoring;
-	record->seq = number;
-	record->cs = vtx_vmread16(GUEST_CS_SELECTOR);
-	record->by = VTX_BY_NONE;
-	record->flags = 0;
-	record->info = vtx_exit_info(vcpu, reason, record);
-	vcpu->entry_event = 0;
-	vcpu->record = record;
-	/* A reader that sees the number sees the record. */
-	smp_store_release(&ring->head, number + 1);
 }
 
 static __always_inline struct vtx_exit_stat *vtx_exit_stat(struct vtx_vcpu *vcpu, u32 reason)
@@ -124,26 +160,41 @@ static __always_inline struct vtx_exit_stat *vtx_exit_stat(struct vtx_vcpu *vcpu
 	return &vcpu->stats->exits[likely(basic < VTX_STAT_OTHER) ? basic : VTX_STAT_OTHER];
 }
 
-/* The open exit is answered. */
-static __always_inline void vtx_exit_close(struct vtx_vcpu *vcpu, u8 by)
+/* The exit was answered in the inner loop: its reason is one of the table, and it took less than 32 bits of ticks. */
+static __always_inline void vtx_exit_close_fast(struct vtx_vcpu *vcpu)
 {
 	struct vtx_record *record = vcpu->record;
-	u64 ticks = rdtsc() - vcpu->exit_tsc;
+	u32 ticks = (u32)rdtsc() - (u32)vcpu->exit_tsc;
 
-	if (unlikely(ticks > U32_MAX))
-		ticks = U32_MAX;
 	record->ticks = ticks;
-	record->by = by;
-	vcpu->record = NULL;
-	vtx_stat_exit(vtx_exit_stat(vcpu, vcpu->exit_reason), ticks);
+	record->by = VTX_BY_FAST;
+	vtx_stat_exit(&vcpu->stats->exits[vcpu->exit_reason], ticks);
 	if (static_branch_unlikely(&vtx_streaming))
 		vtx_stream_exit(vcpu, record);
+}
+
+/* The inner loop ends with an exit that is not answered yet. */
+static inline void vtx_exit_left_open(struct vtx_vcpu *vcpu)
+{
+	vcpu->exit_open = true;
+}
+
+static inline void vtx_exit_close(struct vtx_vcpu *vcpu, u8 by)
+{
+	u32 ticks = min_t(u64, rdtsc() - vcpu->exit_tsc, U32_MAX);
+
+	vcpu->exit_open = false;
+	vcpu->record->ticks = ticks;
+	vcpu->record->by = by;
+	vtx_stat_exit(vtx_exit_stat(vcpu, vcpu->exit_reason), ticks);
+	if (static_branch_unlikely(&vtx_streaming))
+		vtx_stream_exit(vcpu, vcpu->record);
 }
 
 /* KVM_RUN ends with @result; 0: for the open exit. */
 static inline void vtx_exit_to_user(struct vtx_vcpu *vcpu, int result)
 {
-	if (!vcpu->record)
+	if (!vcpu->exit_open)
 		return;
 	vtx_exit_close(vcpu, result ? VTX_BY_SLOW : VTX_BY_USER);
 	if (!result) {
@@ -155,7 +206,7 @@ static inline void vtx_exit_to_user(struct vtx_vcpu *vcpu, int result)
 /* A stretch of entries begins. */
 static inline void vtx_exit_entering(struct vtx_vcpu *vcpu)
 {
-	if (vcpu->record)
+	if (vcpu->exit_open)
 		vtx_exit_close(vcpu, VTX_BY_SLOW);
 	if (vcpu->user_stat) {
 		vcpu->user_stat->user_ticks += rdtsc() - vcpu->user_tsc;
@@ -168,7 +219,7 @@ static inline void vtx_exit_entering(struct vtx_vcpu *vcpu)
 /* The vCPU slept in HLT: that is not the kernel's time. */
 static inline void vtx_exit_slept(struct vtx_vcpu *vcpu, u64 ticks)
 {
-	if (vcpu->record)
+	if (vcpu->exit_open)
 		vcpu->exit_tsc += ticks;
 }
 

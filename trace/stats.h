@@ -5,6 +5,7 @@
 #ifndef VTX_TRACE_STATS_H
 #define VTX_TRACE_STATS_H
 
+#include <linux/atomic.h>
 #include <linux/types.h>
 #include "trace/top.h"
 
@@ -19,8 +20,7 @@ struct vtx_exit_stat {
 	u64 count;
 	u64 ticks;			/* TSC from the exit to the next entry or the return to user space, sleep in HLT left out */
 	u64 user_ticks;			/* TSC from the return to user space for this reason to the next entry */
-	u32 min_inverted;		/* ~ of the smallest, so that zeroed memory is a good start */
-	u32 max;
+	u32 min, max;			/* of the ticks of one exit; ~0 and 0 when there was none */
 	u64 buckets[VTX_NR_BUCKETS];	/* [n]: ticks in [2^n, 2^(n+1)); 0 counts as 1, what is longer than 32 bits as ~0 */
 };
 
@@ -31,13 +31,37 @@ struct vtx_vcpu_stats {
 	struct vtx_top tops[VTX_NR_TOPS];
 };
 
+#define VTX_HALT_BUCKETS 32	/* of KVM's halt_wait_hist */
+
+/*
+ * KVM's counters that no exit reason counts by itself (trace/stat_defs.c says what each is).  Plain numbers of the vCPU's thread,
+ * counted on ways that cost more anyway; they are there without the recorder as well.
+ */
+struct vtx_vcpu_counts {
+	u64 mmio_exits;
+	u64 signal_exits;
+	u64 request_irq_exits;
+	u64 insn_emulation;
+	u64 insn_emulation_fail;
+	u64 irq_injections;
+	u64 nmi_injections;
+	u64 pf_fixed;
+	u64 pf_emulate;
+	u64 tlb_flush;
+	u64 halt_wait_ns;
+	u64 halt_wait_hist[VTX_HALT_BUCKETS];
+	u64 blocking;
+	atomic64_t halt_wakeup;		/* any thread, any context */
+};
+
 /* One exit of @ticks. */
 static __always_inline void vtx_stat_exit(struct vtx_exit_stat *stat, u32 ticks)
 {
+	OPTIMIZER_HIDE_VAR(stat); /* gcc would compute the address anew for each field */
 	stat->count++;
 	stat->ticks += ticks;
-	if (unlikely(~ticks > stat->min_inverted))
-		stat->min_inverted = ~ticks;
+	if (unlikely(ticks < stat->min))
+		stat->min = ticks;
 	if (unlikely(ticks > stat->max))
 		stat->max = ticks;
 	stat->buckets[__fls(ticks | 1)]++;
@@ -47,7 +71,7 @@ static __always_inline void vtx_stat_exit(struct vtx_exit_stat *stat, u32 ticks)
  * /sys/kernel/debug/vtx: docs/tracing.md lists the files. None of these can fail in a way that matters: without debugfs, there
  * just is nothing to read.
  */
-int vtx_trace_init(void);	/* module load: 0 */
+int vtx_trace_init(void);	/* module load: 0, -ENOMEM */
 void vtx_trace_exit(void);
 /* Before the file descriptor becomes known to user space; @fd is its number. May sleep. */
 void vtx_trace_vm_created(struct vtx_vm *vm, int fd);

@@ -5,6 +5,15 @@
 #include "compat/pure.h"
 #include "trace/top.h"
 
+void vtx_top_init(struct vtx_top *top)
+{
+	unsigned int i;
+
+	for (i = 0; i < VTX_TOP_KEYS; i++)
+		top->entries[i] = (struct vtx_top_entry){ .key = VTX_TOP_FREE };
+	top->overflow = 0;
+}
+
 void vtx_top_count_slow(struct vtx_top *top, u64 key)
 {
 	unsigned int i, at = vtx_top_start(key);
@@ -12,11 +21,10 @@ void vtx_top_count_slow(struct vtx_top *top, u64 key)
 	for (i = 0; i < VTX_TOP_STEPS; i++, at = (at + 1) % VTX_TOP_KEYS) {
 		struct vtx_top_entry *entry = &top->entries[at];
 
-		if (entry->count && entry->key != key)
-			continue;
-		if (!entry->count)
+		if (entry->key == VTX_TOP_FREE)
 			WRITE_ONCE(entry->key, key);
-		/* A reader that sees the count may still see the key before: it was 0, once in the table's life. */
+		if (entry->key != key)
+			continue;
 		WRITE_ONCE(entry->count, entry->count + 1);
 		return;
 	}
@@ -38,7 +46,7 @@ unsigned int vtx_top_sorted(const struct vtx_top *top, struct vtx_top_entry *out
 			.key = READ_ONCE(top->entries[i].key),
 		};
 
-		if (!entry.count)
+		if (entry.key == VTX_TOP_FREE || !entry.count)
 			continue;
 		for (at = n++; at && before(&entry, &out[at - 1]); at--)
 			out[at] = out[at - 1];

@@ -11,10 +11,11 @@
 #define VTX_TOP_BITS  6
 #define VTX_TOP_KEYS  (1 << VTX_TOP_BITS)
 #define VTX_TOP_STEPS 4
+#define VTX_TOP_FREE  (~0ULL)	/* no key: counted as overflow */
 
 struct vtx_top_entry {
-	u64 key;
-	u64 count;	/* 0: the place is free */
+	u64 key;	/* VTX_TOP_FREE: nobody's */
+	u64 count;
 };
 
 struct vtx_top {
@@ -25,8 +26,10 @@ struct vtx_top {
 /* Where the search for a key begins: the high bits of a product mix best. */
 static __always_inline unsigned int vtx_top_start(u64 key)
 {
-	return (key * 0x9e3779b97f4a7c15ULL) >> (64 - VTX_TOP_BITS);
+	return ((u32)key * 0x9e3779b1U) >> (32 - VTX_TOP_BITS);
 }
+
+void vtx_top_init(struct vtx_top *top);
 
 /* @key was not in its first place. */
 void vtx_top_count_slow(struct vtx_top *top, u64 key);
@@ -35,7 +38,8 @@ static __always_inline void vtx_top_count(struct vtx_top *top, u64 key)
 {
 	struct vtx_top_entry *entry = &top->entries[vtx_top_start(key)];
 
-	if (likely(entry->key == key && entry->count))
+	/* A key that is VTX_TOP_FREE would be counted in a free place, which nobody shows. */
+	if (likely(entry->key == key))
 		entry->count++;
 	else
 		vtx_top_count_slow(top, key);

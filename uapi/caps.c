@@ -85,11 +85,17 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_IOEVENTFD_NO_LENGTH, 1 },
 	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
 
+	/* counters */
+	{ KVM_CAP_BINARY_STATS_FD, 1 },			/* KVM_GET_STATS_FD */
+
 	/* vtx's own */
 	{ VTX_CAP_VTX, VTX_INTERFACE_VERSION },
 #ifndef VTX_NO_RECORDER
 	{ VTX_CAP_RECORDER, VTX_RING_RECORDS },		/* VTX_RING_MMAP_OFFSET */
 #endif
+	{ VTX_CAP_FAILURE, 1 },				/* VTX_GET_FAILURE */
+	{ VTX_CAP_FAULT_CHAIN, 1 },			/* VTX_SET_FAULT_CHAIN */
+	{ VTX_CAP_EXT_ERROR, 1 },			/* VTX_SET_EXT_ERROR */
 };
 
 /* KVM_CHECK_EXTENSION on the device (@vm NULL) and on a VM, which answer the same. 0 for what is not there. */

@@ -6,8 +6,10 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 #include "uapi/device.h"
 #include "uapi/ioctl.h"
+#include "uapi/vtx.h"
 
 static char *devname = "vtx";
 module_param(devname, charp, 0444);
@@ -43,18 +45,41 @@ static const struct vtx_ioctl device_ioctls[] = {
 	VTX_IOCTL(KVM_GET_MSR_INDEX_LIST, VTX_IN, vtx_call_msr_index_list),
 	VTX_IOCTL(KVM_GET_MSR_FEATURE_INDEX_LIST, VTX_IN, vtx_call_msr_feature_list),
 	VTX_IOCTL(KVM_GET_MSRS, VTX_IN, vtx_call_get_feature_msrs),
+	VTX_IOCTL(VTX_SET_EXT_ERROR, VTX_IN, vtx_call_set_ext_error),
+};
+
+/* What an open of the device has of its own. */
+struct device_file {
+	struct vtx_ext_buffer __rcu *ext_error;
 };
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct vtx_call call = { .cmd = cmd, .arg = arg };
+	struct device_file *mine = file->private_data;
+	struct vtx_call call = { .ext_error = &mine->ext_error, .cmd = cmd, .arg = arg };
 
-	/* KVM's device answers EINVAL here, not ENOTTY. */
-	return vtx_ioctl_call(device_ioctls, ARRAY_SIZE(device_ioctls), &call, -EINVAL);
+	return vtx_ioctl_call(device_ioctls, ARRAY_SIZE(device_ioctls), &call, VTX_ERROR_IOCTL_UNKNOWN_DEVICE);
+}
+
+static int device_open(struct inode *inode, struct file *file)
+{
+	file->private_data = kzalloc(sizeof(struct device_file), GFP_KERNEL_ACCOUNT);
+	return file->private_data ? 0 : -ENOMEM;
+}
+
+static int device_release(struct inode *inode, struct file *file)
+{
+	struct device_file *mine = file->private_data;
+
+	vtx_ext_error_release(&mine->ext_error);
+	kfree(mine);
+	return 0;
 }
 
 static const struct file_operations device_fops = {
 	.owner = THIS_MODULE,
+	.open = device_open,
+	.release = device_release,
 	.unlocked_ioctl = device_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
@@ -83,6 +108,11 @@ int vtx_device_init(void)
 	else if (ret)
 		pr_err("vtx: can't make the device /dev/%s: error %d\n", devname, ret);
 	return ret;
+}
+
+bool vtx_device_is_kvm(void)
+{
+	return device.minor == KVM_MINOR;
 }
 
 void vtx_device_exit(void)

@@ -7,6 +7,7 @@
 #include <asm/trapnr.h>
 #include <asm/vmx.h>
 #include "uapi/ioctl.h"
+#include "uapi/refuse.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 
@@ -71,13 +72,21 @@ long vtx_call_get_events(struct vtx_call *call)
 
 /* ------------------------------------------------------------------ KVM_SET_VCPU_EVENTS */
 
-static bool events_ok(const struct kvm_vcpu_events *in)
+static int check_events(const struct kvm_vcpu_events *in)
 {
 	if (in->flags & ~EVENT_FLAGS)
-		return false;
+		return VTX_REFUSE(EVENTS_FLAGS, offsetof(struct kvm_vcpu_events, flags), in->flags, EVENT_FLAGS);
 	if (in->exception.injected && (in->exception.nr > 31 || in->exception.nr == X86_TRAP_NMI))
-		return false;
-	return !(in->flags & KVM_VCPUEVENT_VALID_SMM) || !(in->smi.smm || in->smi.pending || in->smi.smm_inside_nmi);
+		return VTX_REFUSE(EVENTS_EXCEPTION, offsetof(struct kvm_vcpu_events, exception.nr), in->exception.nr, 31);
+	if (!(in->flags & KVM_VCPUEVENT_VALID_SMM))
+		return 0;
+	if (in->smi.smm)
+		return VTX_REFUSE(EVENTS_SMM, offsetof(struct kvm_vcpu_events, smi.smm), in->smi.smm, 0);
+	if (in->smi.pending)
+		return VTX_REFUSE(EVENTS_SMM, offsetof(struct kvm_vcpu_events, smi.pending), in->smi.pending, 0);
+	if (in->smi.smm_inside_nmi)
+		return VTX_REFUSE(EVENTS_SMM, offsetof(struct kvm_vcpu_events, smi.smm_inside_nmi), in->smi.smm_inside_nmi, 0);
+	return 0;
 }
 
 static void set_interrupt(struct vtx_vcpu *vcpu, const struct kvm_vcpu_events *in)
@@ -119,9 +128,10 @@ long vtx_call_set_events(struct vtx_call *call)
 {
 	struct vtx_vcpu *vcpu = call->vcpu;
 	const struct kvm_vcpu_events *in = call->data;
+	int ret = check_events(in);
 
-	if (!events_ok(in))
-		return -EINVAL;
+	if (ret)
+		return ret;
 	vcpu->events.exc = (struct vtx_exception){
 		.injected = in->exception.injected,
 		.vector = in->exception.nr,
@@ -163,12 +173,12 @@ long vtx_call_set_mp_state(struct vtx_call *call)
 	case KVM_MP_STATE_INIT_RECEIVED:
 	case KVM_MP_STATE_SIPI_RECEIVED:
 		if (!vcpu->apic)
-			return -EINVAL;
+			return VTX_REFUSE(MP_STATE_NO_LAPIC, 0, in->mp_state, KVM_MP_STATE_RUNNABLE);
 		break;
 	case KVM_MP_STATE_RUNNABLE:
 		break;
 	default:
-		return -EINVAL;
+		return VTX_REFUSE(MP_STATE, 0, in->mp_state, KVM_MP_STATE_SIPI_RECEIVED);
 	}
 	vcpu->mp_state = in->mp_state;
 	if (in->mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
@@ -189,9 +199,9 @@ long vtx_call_interrupt(struct vtx_call *call)
 	struct vtx_vcpu *vcpu = call->vcpu;
 
 	if (in->irq > 255)
-		return -EINVAL;
+		return VTX_REFUSE(INTERRUPT_VECTOR, 0, in->irq, 255);
 	if (vtx_has_lapic(vcpu->vm))
-		return -ENXIO;
+		return VTX_REFUSE(INTERRUPT_IRQCHIP, VTX_NO_FIELD, in->irq, 0);
 	vcpu->events.user_irq = in->irq;
 	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 	return 0;

@@ -9,6 +9,7 @@
 #include "exits/cpuid.h"
 #include "exits/exits.h"
 #include "uapi/ioctl.h"
+#include "uapi/refuse.h"
 #include "vmx/cr.h"
 #include "vmx/regs.h"
 
@@ -27,13 +28,13 @@ long vtx_call_supported_cpuid(struct vtx_call *call)
 	long ret = 0;
 
 	if (!room)
-		return -E2BIG;
+		return VTX_REFUSE(CPUID_TOO_FEW, offsetof(struct kvm_cpuid2, nent), 0, VTX_MAX_CPUID_ENTRIES);
 	entries = kvcalloc(room, sizeof(*entries), GFP_KERNEL_ACCOUNT);
 	if (!entries)
 		return -ENOMEM;
 	n = vtx_cpuid_supported(entries, room);
 	if (n > room)
-		ret = -E2BIG;
+		ret = VTX_REFUSE(CPUID_TOO_FEW, offsetof(struct kvm_cpuid2, nent), head->nent, n);
 	else if (copy_to_user(user->entries, entries, n * sizeof(*entries)))
 		ret = -EFAULT;
 	head->nent = n;
@@ -65,7 +66,7 @@ long vtx_call_set_cpuid2(struct vtx_call *call)
 	struct kvm_cpuid_entry2 *entries = NULL;
 
 	if (head->nent > VTX_MAX_CPUID_ENTRIES)
-		return -E2BIG;
+		return VTX_REFUSE(CPUID_TOO_MANY, offsetof(struct kvm_cpuid2, nent), head->nent, VTX_MAX_CPUID_ENTRIES);
 	if (head->nent) {
 		entries = vmemdup_user(user->entries, array_size(sizeof(*entries), head->nent));
 		if (IS_ERR(entries))
@@ -84,7 +85,7 @@ long vtx_call_set_cpuid(struct vtx_call *call)
 	u32 i;
 
 	if (head->nent > VTX_MAX_CPUID_ENTRIES)
-		return -E2BIG;
+		return VTX_REFUSE(CPUID_TOO_MANY, offsetof(struct kvm_cpuid, nent), head->nent, VTX_MAX_CPUID_ENTRIES);
 	if (head->nent) {
 		old = vmemdup_user(user->entries, array_size(sizeof(*old), head->nent));
 		if (IS_ERR(old))
@@ -111,7 +112,7 @@ long vtx_call_get_cpuid2(struct vtx_call *call)
 	struct kvm_cpuid2 *head = call->data;
 
 	if (head->nent < c->nent)
-		return -E2BIG;
+		return VTX_REFUSE(CPUID_TOO_FEW, offsetof(struct kvm_cpuid2, nent), head->nent, c->nent);
 	if (c->nent && copy_to_user(user->entries, c->entries, c->nent * sizeof(*c->entries)))
 		return -EFAULT;
 	head->nent = c->nent;
@@ -134,7 +135,7 @@ static long copy_list(struct vtx_call *call, u32 (*list)(u32 *out, u32 n))
 	if (put_user(n, &user->nmsrs))
 		return -EFAULT;
 	if (head->nmsrs < n)
-		return -E2BIG;
+		return VTX_REFUSE(MSR_LIST_TOO_FEW, offsetof(struct kvm_msr_list, nmsrs), head->nmsrs, n);
 	if (n > ARRAY_SIZE(indices)) {
 		all = kcalloc(n, sizeof(*all), GFP_KERNEL_ACCOUNT);
 		if (!all)
@@ -185,7 +186,7 @@ static long each_msr(struct vtx_call *call, int (*fn)(struct vtx_vcpu *vcpu, str
 	u32 n;
 
 	if (head->nmsrs >= MAX_MSRS)
-		return -E2BIG;
+		return VTX_REFUSE(MSRS_TOO_MANY, offsetof(struct kvm_msrs, nmsrs), head->nmsrs, MAX_MSRS - 1);
 	size = head->nmsrs * sizeof(*entries);
 	entries = memdup_user(user->entries, size);
 	if (IS_ERR(entries))
@@ -232,6 +233,6 @@ long vtx_call_set_tsc_khz(struct vtx_call *call)
 	u32 khz = call->arg, tolerance = tsc_khz / 4000;
 
 	if (khz && (khz < tsc_khz - tolerance || khz > tsc_khz + tolerance))
-		return -EINVAL;
+		return VTX_REFUSE(TSC_KHZ, VTX_NO_FIELD, khz, tsc_khz);
 	return 0;
 }

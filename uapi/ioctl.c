@@ -7,10 +7,16 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "uapi/ioctl.h"
+#include "uapi/refuse.h"
 
-int vtx_vm_usable(const struct vtx_vm *vm)
+/* May this process use the VM (for @row, NULL: none such)? Another process has no buffer here in which to read why not. */
+static int vm_usable(const struct vtx_vm *vm, const struct vtx_ioctl *row)
 {
-	return vm->mm != current->mm || READ_ONCE(vm->dead) ? -EIO : 0;
+	if (vm->mm != current->mm)
+		return -EIO;
+	if (row && (row->flags & VTX_EVEN_DEAD))
+		return 0;
+	return READ_ONCE(vm->dead) ? VTX_REFUSE(VM_DEAD, VTX_NO_FIELD, 0, 0) : 0;
 }
 
 static const struct vtx_ioctl *find(const struct vtx_ioctl *rows, unsigned int n, unsigned int cmd)
@@ -70,32 +76,51 @@ static long run_locked(const struct vtx_ioctl *row, struct vtx_call *call)
 	return run_row(row, call);
 }
 
-long vtx_ioctl_call(const struct vtx_ioctl *rows, unsigned int n, struct vtx_call *call, long unknown)
+static long serve(const struct vtx_ioctl *row, struct vtx_call *call)
 {
-	const struct vtx_ioctl *row = find(rows, n, call->cmd);
 	size_t size = _IOC_SIZE(call->cmd);
 	long ret;
 
-	if (!row)
-		return unknown;
 	if ((row->flags & VTX_NO_ARG) && call->arg)
-		return -EINVAL;
+		return VTX_REFUSE(ARGUMENT_NOT_ZERO, VTX_NO_FIELD, call->arg, 0);
 	if ((row->flags & VTX_LAPIC) && !vtx_has_lapic(call->vm))
-		return -EINVAL;
+		return VTX_REFUSE(LAPIC_MISSING, VTX_NO_FIELD, 0, 0);
 
 	if (row->flags & (VTX_IN | VTX_OUT)) {
 		call->data = kzalloc(size, GFP_KERNEL_ACCOUNT);
 		if (!call->data)
 			return -ENOMEM;
 		if ((row->flags & VTX_IN) && copy_from_user(call->data, vtx_call_user(call), size)) {
-			ret = -EFAULT;
+			ret = VTX_REFUSE(ARGUMENT_UNREADABLE, VTX_NO_FIELD, call->arg, size);
 			goto free;
 		}
 	}
 	ret = run_locked(row, call);
 	if (ret >= 0 && (row->flags & VTX_OUT) && copy_to_user(vtx_call_user(call), call->data, size))
-		ret = -EFAULT;
+		ret = VTX_REFUSE(ARGUMENT_UNWRITABLE, VTX_NO_FIELD, call->arg, size);
 free:
 	kfree(call->data);
+	return ret;
+}
+
+static long find_and_serve(const struct vtx_ioctl *rows, unsigned int n, struct vtx_call *call, enum vtx_error_code unknown)
+{
+	const struct vtx_ioctl *row = find(rows, n, call->cmd);
+	int ret = call->vm ? vm_usable(call->vm, row) : 0;
+
+	if (ret)
+		return ret;
+	return row ? serve(row, call) : vtx_refuse(unknown, VTX_NO_FIELD, call->cmd, 0);
+}
+
+long vtx_ioctl_call(const struct vtx_ioctl *rows, unsigned int n, struct vtx_call *call, enum vtx_error_code unknown)
+{
+	struct vtx_refusal refusal;
+	long ret;
+
+	if (likely(!vtx_ext_error_begin(call->ext_error, &refusal)))
+		return find_and_serve(rows, n, call, unknown);
+	ret = find_and_serve(rows, n, call, unknown);
+	vtx_ext_error_end(&refusal, call->cmd, ret);
 	return ret;
 }

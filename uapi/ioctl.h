@@ -11,12 +11,15 @@
 
 #include <linux/fs.h>
 #include <linux/types.h>
+#include "uapi/ext_error.h"
+#include "uapi/vtx_errors.h"
 #include "vmx/vcpu.h"
 #include "vmx/vm.h"
 
 struct vtx_call {
 	struct vtx_vm *vm;	/* NULL on the device */
 	struct vtx_vcpu *vcpu;	/* vCPU ioctls only */
+	struct vtx_ext_buffer __rcu **ext_error;	/* the descriptor's, uapi/ext_error.h */
 	unsigned int cmd;
 	unsigned long arg;	/* as passed; compat_ptr() already applied */
 	void *data;		/* IN, OUT: the argument's kernel copy, _IOC_SIZE(cmd) bytes */
@@ -34,6 +37,7 @@ enum {
 	VTX_VM_LOCK = BIT(3),		/* vm->lock held */
 	VTX_VCPU = BIT(4),		/* vcpu->mutex held, vCPU loaded */
 	VTX_SRCU = BIT(5),		/* vm->srcu held for reading: the handler reads guest memory */
+	VTX_EVEN_DEAD = BIT(7),		/* the VM may be dead: not -EIO */
 	VTX_LAPIC = BIT(6),		/* -EINVAL without a local APIC in the kernel */
 };
 
@@ -47,20 +51,19 @@ struct vtx_ioctl {
 #define VTX_IOCTL(command, what, handler) { .cmd = (command), .flags = (what), .name = #command, .fn = (handler) }
 
 /*
- * Runs the row of @call->cmd. Return: the handler's answer; @unknown without such a row; the errno above; -EINTR when
- * killed while waiting for the vCPU; -ENOMEM.
+ * Runs the row of @call->cmd. Return: the handler's answer; -EIO when the VM is another process's or dead; the errno of @unknown
+ * without such a row; the errno above; -EINTR when killed while waiting for the vCPU; -ENOMEM. Tells the caller why (uapi/ext_error.h).
  */
-long vtx_ioctl_call(const struct vtx_ioctl *rows, unsigned int n, struct vtx_call *call, long unknown);
-
-/* May this process use the VM? -EIO: it is another process's, or dead. */
-int vtx_vm_usable(const struct vtx_vm *vm);
+long vtx_ioctl_call(const struct vtx_ioctl *rows, unsigned int n, struct vtx_call *call, enum vtx_error_code unknown);
 
 /* ---- file descriptors. Each returns one, or a negative errno; the fd is the last thing that becomes visible. */
 int vtx_vm_fd_create(unsigned long type);			/* uapi/vm_fd.c: KVM_CREATE_VM */
 int vtx_vcpu_fd_create(struct vtx_vm *vm, u32 id);	/* uapi/vcpu_fd.c: KVM_CREATE_VCPU; vm->lock held */
+long vtx_call_stats_fd(struct vtx_call *call);		/* uapi/stats_fd.c: KVM_GET_STATS_FD of a VM or a vCPU */
 
 /* ---- handlers shared between files */
 long vtx_check_extension(const struct vtx_vm *vm, unsigned long capability);	/* uapi/caps.c */
+long vtx_call_set_ext_error(struct vtx_call *call);		/* uapi/ext_error.c */
 long vtx_call_run(struct vtx_call *call);			/* uapi/run.c */
 long vtx_call_set_signal_mask(struct vtx_call *call);
 long vtx_call_get_regs(struct vtx_call *call);			/* uapi/state.c */

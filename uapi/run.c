@@ -9,7 +9,9 @@
 #include <linux/signal.h>
 #include <linux/uaccess.h>
 #include "exits/exits.h"
+#include "trace/events.h"
 #include "uapi/ioctl.h"
+#include "uapi/refuse.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 
@@ -32,7 +34,7 @@ long vtx_call_set_signal_mask(struct vtx_call *call)
 	if (copy_from_user(&head, user, sizeof(head)))
 		return -EFAULT;
 	if (head.len != sizeof(set))
-		return -EINVAL;
+		return VTX_REFUSE(SIGNAL_MASK_LENGTH, offsetof(struct kvm_signal_mask, len), head.len, sizeof(set));
 	if (copy_from_user(&set, user->sigset, sizeof(set)))
 		return -EFAULT;
 	sigdelsetmask(&set, sigmask(SIGKILL) | sigmask(SIGSTOP));
@@ -106,17 +108,23 @@ static int run(struct vtx_vcpu *vcpu)
 	struct kvm_run *page = vcpu->run;
 	bool enter = !immediate_exit(page);
 	bool waits = vcpu->mp_state == KVM_MP_STATE_UNINITIALIZED;
+	u64 sync, cr8;
 	int ret;
 
 	if (waits)
 		return enter ? vtx_vcpu_run(vcpu) : -EINTR;
 
 	/* No registers are synchronised through struct kvm_run (KVM_CAP_SYNC_REGS is 0). */
-	if (READ_ONCE(page->kvm_valid_regs) || READ_ONCE(page->kvm_dirty_regs))
-		return -EINVAL;
+	sync = READ_ONCE(page->kvm_valid_regs);
+	if (sync)
+		return VTX_REFUSE(RUN_SYNC_REGS, offsetof(struct kvm_run, kvm_valid_regs), sync, 0);
+	sync = READ_ONCE(page->kvm_dirty_regs);
+	if (sync)
+		return VTX_REFUSE(RUN_SYNC_REGS, offsetof(struct kvm_run, kvm_dirty_regs), sync, 0);
 	/* Without a local APIC in the kernel, user space owns the TPR. */
-	if (!vcpu->apic && vtx_set_cr8(vcpu, READ_ONCE(page->cr8)))
-		return -EINVAL;
+	cr8 = READ_ONCE(page->cr8);
+	if (!vcpu->apic && vtx_set_cr8(vcpu, cr8))
+		return VTX_REFUSE(RUN_CR8, offsetof(struct kvm_run, cr8), cr8, 15);
 
 	/* The I/O is finished first: a client stops a vCPU at an instruction boundary that way. */
 	ret = complete_io(vcpu);
@@ -143,10 +151,15 @@ long vtx_call_run(struct vtx_call *call)
 	signals_on(vcpu);
 	vcpu->run->flags = 0;
 	ret = run(vcpu);
+	/* It died on the way; a call that finds it dead is refused before it comes here. */
+	if (ret == -EIO && READ_ONCE(vcpu->vm->dead))
+		ret = VTX_REFUSE(VM_DEAD, VTX_NO_FIELD, 0, 0);
 	fill_run(vcpu);
 	signals_off(vcpu);
 	/* The restart that vmx/run.c asked for hangs on the flag, which a change of the mask takes away when no signal waits. */
 	if (ret == -ERESTARTNOINTR)
 		set_thread_flag(TIF_SIGPENDING);
+	else
+		trace_kvm_userspace_exit(READ_ONCE(vcpu->run->exit_reason), ret);
 	return ret;
 }

@@ -8,6 +8,7 @@
 #include "exits/exits.h"
 #include "exits/guest_mem.h"
 #include "uapi/ioctl.h"
+#include "uapi/refuse.h"
 #include "vmx/event.h"
 #include "vmx/fpu.h"
 #include "vmx/regs.h"
@@ -71,16 +72,26 @@ static bool at_reset_vector(struct vtx_vcpu *vcpu, const struct kvm_sregs *sregs
 	       sregs->cs.base == 0xffff0000 && !(sregs->cr0 & X86_CR0_PE);
 }
 
+/* What IA32_APIC_BASE can hold, but for the one combination that is none (SDM vol. 3, 11.12.1). */
+static u64 apic_base_bits(struct vtx_vcpu *vcpu)
+{
+	u64 bits = MSR_IA32_APICBASE_BSP | MSR_IA32_APICBASE_ENABLE | GENMASK_ULL(vcpu->cpuid.maxphyaddr - 1, PAGE_SHIFT);
+
+	return !vcpu->apic || vtx_cpuid_has(&vcpu->cpuid, VTX_F_X2APIC) ? bits | X2APIC_ENABLE : bits;
+}
+
 long vtx_call_set_sregs(struct vtx_call *call)
 {
 	struct vtx_vcpu *vcpu = call->vcpu;
 	const struct kvm_sregs *in = call->data;
+	int ret = vtx_check_sregs(vcpu, in);
 
-	if (vtx_check_sregs(vcpu, in))
-		return -EINVAL;
+	if (ret)
+		return ret;
 	/* The last thing that can be refused. */
 	if (vtx_msr_set(vcpu, MSR_IA32_APICBASE, in->apic_base, true))
-		return -EINVAL;
+		return VTX_REFUSE(SREGS_APIC_BASE, offsetof(struct kvm_sregs, apic_base), in->apic_base,
+				  apic_base_bits(vcpu));
 	vtx_load_sregs(vcpu, in);
 	if (at_reset_vector(vcpu, in))
 		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
@@ -107,14 +118,14 @@ long vtx_call_set_fpu(struct vtx_call *call)
 long vtx_call_get_xsave(struct vtx_call *call)
 {
 	if (vtx_fpu_size() > sizeof(struct kvm_xsave))
-		return -EINVAL;
+		return VTX_REFUSE(XSAVE_AREA, VTX_NO_FIELD, vtx_fpu_size(), sizeof(struct kvm_xsave));
 	vtx_fpu_get_xsave(call->vcpu, call->data, sizeof(struct kvm_xsave));
 	return 0;
 }
 
 long vtx_call_set_xsave(struct vtx_call *call)
 {
-	return vtx_fpu_set_xsave(call->vcpu, call->data, sizeof(struct kvm_xsave));
+	return vtx_fpu_set_xsave(call->vcpu, call->data);
 }
 
 long vtx_call_get_xcrs(struct vtx_call *call)
@@ -127,17 +138,29 @@ long vtx_call_get_xcrs(struct vtx_call *call)
 	return 0;
 }
 
+static int set_xcr0(struct vtx_vcpu *vcpu, unsigned int i, u64 value)
+{
+	u64 allowed = vcpu->cpuid.xcr0_allowed;
+	u32 offset = offsetof(struct kvm_xcrs, xcrs) + i * sizeof(struct kvm_xcr) + offsetof(struct kvm_xcr, value);
+
+	if (value & ~allowed)
+		return VTX_REFUSE(XCR0_BITS, offset, value, allowed);
+	return vtx_set_xcr0(vcpu, value) ? VTX_REFUSE(XCR0_COMBINATION, offset, value, allowed) : 0;
+}
+
 /* The first XCR0 in the list counts; others do not exist and are passed over, as in KVM. */
 long vtx_call_set_xcrs(struct vtx_call *call)
 {
 	const struct kvm_xcrs *in = call->data;
 	unsigned int i;
 
-	if (in->nr_xcrs > KVM_MAX_XCRS || in->flags)
-		return -EINVAL;
+	if (in->nr_xcrs > KVM_MAX_XCRS)
+		return VTX_REFUSE(XCRS_COUNT, offsetof(struct kvm_xcrs, nr_xcrs), in->nr_xcrs, KVM_MAX_XCRS);
+	if (in->flags)
+		return VTX_REFUSE(XCRS_FLAGS, offsetof(struct kvm_xcrs, flags), in->flags, 0);
 	for (i = 0; i < in->nr_xcrs; i++)
 		if (in->xcrs[i].xcr == XCR0)
-			return vtx_set_xcr0(call->vcpu, in->xcrs[i].value) ? -EINVAL : 0;
+			return set_xcr0(call->vcpu, i, in->xcrs[i].value);
 	return 0;
 }
 
@@ -161,8 +184,12 @@ long vtx_call_set_debugregs(struct vtx_call *call)
 	const struct kvm_debugregs *in = call->data;
 	unsigned int i;
 
-	if (in->flags || in->dr6 >> 32 || in->dr7 >> 32)
-		return -EINVAL;
+	if (in->flags)
+		return VTX_REFUSE(DEBUGREGS_FLAGS, offsetof(struct kvm_debugregs, flags), in->flags, 0);
+	if (in->dr6 >> 32)
+		return VTX_REFUSE(DEBUGREGS_DR6, offsetof(struct kvm_debugregs, dr6), in->dr6, U32_MAX);
+	if (in->dr7 >> 32)
+		return VTX_REFUSE(DEBUGREGS_DR7, offsetof(struct kvm_debugregs, dr7), in->dr7, U32_MAX);
 	for (i = 0; i < ARRAY_SIZE(in->db); i++)
 		vtx_set_dr(call->vcpu, i, in->db[i]);
 	vtx_set_dr(call->vcpu, 6, in->dr6);

@@ -8,11 +8,15 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include "irqchip/irqchip.h"
 #include "compat/compat.h"
+#include "irqchip/irqchip.h"
 #include "pv/clock.h"
 #include "trace/recorder.h"
+#include "trace/report.h"
 #include "uapi/ioctl.h"
+#include "uapi/refuse.h"
+#include "uapi/vtx.h"
+#include "vmx/controls.h"
 
 /* ------------------------------------------------------------------ small handlers */
 
@@ -29,6 +33,32 @@ static long set_lapic(struct vtx_call *call)
 static long kvmclock_ctrl(struct vtx_call *call)
 {
 	return vtx_pv_clock_stopped(call->vcpu);
+}
+
+static long set_fault_chain(struct vtx_call *call)
+{
+	if (call->arg > 1)
+		return VTX_REFUSE(FAULT_CHAIN_ARGUMENT, VTX_NO_FIELD, call->arg, 1);
+	vtx_controls_set_exceptions(call->vcpu, call->arg);
+	return 0;
+}
+
+/* A dead VM is the last thing that happened to each of its vCPUs. */
+static long get_failure(struct vtx_call *call)
+{
+	const struct vtx_failure *death = &call->vm->failure;
+	struct vtx_failure_report *out = call->data;
+
+	vtx_report_read(call->vcpu, out);
+	/* Pairs with the release in trace/failure.c. */
+	if (!smp_load_acquire(&death->complete))
+		return 0;
+	memset(out, 0, sizeof(*out));
+	out->kind = VTX_FAILURE_VM_DEAD;
+	out->vcpu_id = death->vcpu_id;
+	out->rip = death->rip;
+	strscpy(out->text, death->text, sizeof(out->text));
+	return 0;
 }
 
 /* ------------------------------------------------------------------ the table */
@@ -65,7 +95,12 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 	VTX_IOCTL(KVM_GET_TSC_KHZ, VTX_VCPU, vtx_call_get_tsc_khz),
 	VTX_IOCTL(KVM_SET_TSC_KHZ, VTX_VCPU, vtx_call_set_tsc_khz),
 	VTX_IOCTL(KVM_KVMCLOCK_CTRL, VTX_VCPU, kvmclock_ctrl),
+	/* Without the vCPU: it can be asked while another thread runs it. The one question that a dead VM answers. */
+	VTX_IOCTL(VTX_GET_FAILURE, VTX_OUT | VTX_EVEN_DEAD, get_failure),
+	VTX_IOCTL(VTX_SET_FAULT_CHAIN, VTX_VCPU, set_fault_chain),
 	VTX_IOCTL(KVM_TRANSLATE, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_translate),
+	VTX_IOCTL(KVM_GET_STATS_FD, 0, vtx_call_stats_fd),
+	VTX_IOCTL(VTX_SET_EXT_ERROR, VTX_IN, vtx_call_set_ext_error),
 };
 
 /* ------------------------------------------------------------------ the file */
@@ -73,11 +108,9 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vtx_vcpu *vcpu = file->private_data;
-	struct vtx_call call = { .vm = vcpu->vm, .vcpu = vcpu, .cmd = cmd, .arg = arg };
-	int ret = vtx_vm_usable(vcpu->vm);
+	struct vtx_call call = { .vm = vcpu->vm, .vcpu = vcpu, .ext_error = &vcpu->ext_error, .cmd = cmd, .arg = arg };
 
-	/* KVM's vCPUs answer EINVAL here, not ENOTTY. */
-	return ret ?: vtx_ioctl_call(vcpu_ioctls, ARRAY_SIZE(vcpu_ioctls), &call, -EINVAL);
+	return vtx_ioctl_call(vcpu_ioctls, ARRAY_SIZE(vcpu_ioctls), &call, VTX_ERROR_IOCTL_UNKNOWN_VCPU);
 }
 
 #define RING_PAGE (VTX_RING_MMAP_OFFSET >> PAGE_SHIFT)
@@ -121,6 +154,7 @@ static int vcpu_release(struct inode *inode, struct file *file)
 {
 	struct vtx_vcpu *vcpu = file->private_data;
 
+	vtx_ext_error_release(&vcpu->ext_error);
 	vtx_vm_put(vcpu->vm);
 	return 0;
 }
@@ -153,7 +187,7 @@ int vtx_vcpu_fd_create(struct vtx_vm *vm, u32 id)
 	int fd;
 
 	if (id >= VTX_MAX_VCPU_ID)
-		return -EINVAL;
+		return VTX_REFUSE(VCPU_ID_RANGE, VTX_NO_FIELD, id, VTX_MAX_VCPU_ID - 1);
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;

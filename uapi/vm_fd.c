@@ -15,6 +15,8 @@
 #include "pv/clock.h"
 #include "trace/stats.h"
 #include "uapi/ioctl.h"
+#include "uapi/refuse.h"
+#include "uapi/vtx.h"
 
 /* ------------------------------------------------------------------ VM-wide settings */
 
@@ -36,8 +38,10 @@ static long set_user_memory_region(struct vtx_call *call)
 /* Three pages that KVM needs without unrestricted guest. Kept, not used: vtx requires unrestricted guest. */
 static long set_tss_addr(struct vtx_call *call)
 {
-	if (call->arg > (unsigned int)(-3 * PAGE_SIZE))
-		return -EINVAL;
+	const unsigned int last = (unsigned int)(-3 * PAGE_SIZE);
+
+	if (call->arg > last)
+		return VTX_REFUSE(TSS_ADDRESS, VTX_NO_FIELD, call->arg, last);
 	call->vm->tss_addr = call->arg;
 	return 0;
 }
@@ -45,7 +49,7 @@ static long set_tss_addr(struct vtx_call *call)
 static long set_identity_map_addr(struct vtx_call *call)
 {
 	if (vtx_vm_num_vcpus(call->vm))
-		return -EINVAL;
+		return VTX_REFUSE(IDENTITY_MAP_LATE, VTX_NO_FIELD, vtx_vm_num_vcpus(call->vm), 0);
 	call->vm->identity_map_addr = *(u64 *)call->data;
 	return 0;
 }
@@ -53,7 +57,7 @@ static long set_identity_map_addr(struct vtx_call *call)
 static long set_boot_cpu_id(struct vtx_call *call)
 {
 	if (vtx_vm_num_vcpus(call->vm))
-		return -EBUSY;
+		return VTX_REFUSE(BOOT_CPU_LATE, VTX_NO_FIELD, vtx_vm_num_vcpus(call->vm), 0);
 	call->vm->boot_cpu_id = call->arg;
 	return 0;
 }
@@ -155,14 +159,18 @@ static long set_gsi_routing(struct vtx_call *call)
 	struct kvm_irq_routing_entry *entries = NULL;
 	long ret;
 
-	if (!vtx_has_lapic(call->vm) || head->nr > VTX_MAX_IRQ_ROUTES || head->flags)
-		return -EINVAL;
+	if (!vtx_has_lapic(call->vm))
+		return VTX_REFUSE(LAPIC_MISSING, VTX_NO_FIELD, 0, 0);
+	if (head->nr > VTX_MAX_IRQ_ROUTES)
+		return VTX_REFUSE(ROUTING_COUNT, offsetof(struct kvm_irq_routing, nr), head->nr, VTX_MAX_IRQ_ROUTES);
+	if (head->flags)
+		return VTX_REFUSE(ROUTING_FLAGS, offsetof(struct kvm_irq_routing, flags), head->flags, 0);
 	if (head->nr) {
 		entries = vmemdup_user(user->entries, array_size(sizeof(*entries), head->nr));
 		if (IS_ERR(entries))
 			return PTR_ERR(entries);
 	}
-	ret = vtx_set_gsi_routing(call->vm, entries, head->nr, head->flags);
+	ret = vtx_set_gsi_routing(call->vm, entries, head->nr);
 	kvfree(entries);
 	return ret;
 }
@@ -210,6 +218,8 @@ static const struct vtx_ioctl vm_ioctls[] = {
 	VTX_IOCTL(KVM_SET_GSI_ROUTING, VTX_IN, set_gsi_routing),
 	VTX_IOCTL(KVM_IRQFD, VTX_IN, irqfd),
 	VTX_IOCTL(KVM_IOEVENTFD, VTX_IN, ioeventfd),
+	VTX_IOCTL(KVM_GET_STATS_FD, 0, vtx_call_stats_fd),
+	VTX_IOCTL(VTX_SET_EXT_ERROR, VTX_IN, vtx_call_set_ext_error),
 };
 
 /* ------------------------------------------------------------------ the file */
@@ -217,16 +227,16 @@ static const struct vtx_ioctl vm_ioctls[] = {
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vtx_vm *vm = file->private_data;
-	struct vtx_call call = { .vm = vm, .cmd = cmd, .arg = arg };
-	int ret = vtx_vm_usable(vm);
+	struct vtx_call call = { .vm = vm, .ext_error = &vm->ext_error, .cmd = cmd, .arg = arg };
 
-	return ret ?: vtx_ioctl_call(vm_ioctls, ARRAY_SIZE(vm_ioctls), &call, -ENOTTY);
+	return vtx_ioctl_call(vm_ioctls, ARRAY_SIZE(vm_ioctls), &call, VTX_ERROR_IOCTL_UNKNOWN_VM);
 }
 
 static int vm_release(struct inode *inode, struct file *file)
 {
 	struct vtx_vm *vm = file->private_data;
 
+	vtx_ext_error_release(&vm->ext_error);
 	vtx_irqchip_release_fds(vm);
 	vtx_vm_put(vm);
 	return 0;
@@ -251,7 +261,7 @@ int vtx_vm_fd_create(unsigned long type)
 	int fd;
 
 	if (type)
-		return -EINVAL;
+		return VTX_REFUSE(VM_TYPE, VTX_NO_FIELD, type, 0);
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;

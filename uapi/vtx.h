@@ -14,6 +14,8 @@
 #include <linux/kvm.h>
 #include <linux/types.h>
 
+#include "vtx_errors.h"
+
 /* "vtx" and a number; KVM counts its capabilities up from 0. */
 #define VTX_CAP_VTX 0x76747801		/* VTX_INTERFACE_VERSION */
 #define VTX_CAP_RECORDER 0x76747802	/* number of records in a vCPU's flight recorder; 0 when compiled out */
@@ -86,12 +88,18 @@ struct vtx_ring {
 #define VTX_RING_MMAP_OFFSET (4096 * 4096UL)
 #define VTX_RING_SIZE (4096 + VTX_RING_RECORDS * sizeof(struct vtx_record))
 
-/* An element of the stream, debugfs `trace_raw`. */
+/*
+ * An element of the stream, debugfs `trace_raw`. record.by == VTX_BY_NONE: there is no record, all of it is 0; the element only says
+ * that the vCPU lost records after its last one.
+ */
 struct vtx_trace_entry {
 	__u32 vcpu_id;
-	__u32 lost;		/* records lost right before this one */
+	__u32 lost;		/* records of this vCPU lost right before this one */
 	struct vtx_record record;
 };
+
+/* run->debug.arch.exception of a KVM_EXIT_DEBUG that comes from a `stop` rule of debugfs `filter`; pc is where the guest goes on. */
+#define VTX_DEBUG_TRACE_STOP 0xffffffffU
 
 /* ------------------------------------------------------------------ why a guest died */
 
@@ -162,13 +170,14 @@ struct vtx_failure_report {
 
 /*
  * What vtx writes into the registered buffer when an ioctl on the file descriptor fails with a refusal that it can explain.
- * After a call that was refused without an explanation, code is 0. A call that succeeds leaves the buffer alone.
+ * After a call that was refused without an explanation, code is 0. A call that succeeds leaves the buffer alone, and so does a call of
+ * another process than the one that registered it, and one that began before.
  */
 struct vtx_ext_error {
 	__u32 code;		/* enum vtx_error_code, stable */
 	__u32 error;		/* errno, positive */
 	__u32 cmd;		/* the ioctl */
-	__u32 offset;		/* of the field in the ioctl's argument, in bytes; ~0: the argument itself, or the call's moment */
+	__u32 offset;		/* of the field in the ioctl's argument (KVM_RUN: in struct kvm_run), in bytes; ~0: the argument itself, or the call's moment */
 	__u64 found;
 	__u64 allowed;		/* mask or limit, as text says */
 	char name[32];		/* of the code, as "SREGS_CR4_RESERVED" */

@@ -8,5 +8,8 @@ int vtx_command_run(int argc, char **argv);
 int vtx_command_trace(int argc, char **argv);
 int vtx_command_explain(int argc, char **argv);
 int vtx_command_boot_report(int argc, char **argv);
+int vtx_command_doctor(int argc, char **argv);
+int vtx_command_top(int argc, char **argv);
+int vtx_command_stat(int argc, char **argv);
 
 #endif

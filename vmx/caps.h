@@ -43,4 +43,41 @@ const char *vtx_caps_decide(const struct vtx_msr_values *msrs, const struct vtx_
 
 extern struct vtx_caps vtx_caps;
 
+/* ------------------------------------------------------------------ the table of control bits (vmx/controls_table.c) */
+
+enum vtx_control_word {
+	VTX_WORD_PIN,
+	VTX_WORD_PROC,
+	VTX_WORD_PROC2,
+	VTX_WORD_EXIT,
+	VTX_WORD_ENTRY,
+	VTX_WORD_EPT_VPID,	/* capability bits, no controls */
+};
+
+enum vtx_control_use {
+	VTX_USE_UNUSED,
+	VTX_USE_WANTED,		/* used where it is there */
+	VTX_USE_NEEDED,		/* without it vtx does not load */
+	VTX_USE_LATER,		/* needed, but 0 in the value a VMCS starts with */
+	VTX_USE_OFF,		/* must be possible to leave 0 */
+};
+
+struct vtx_control {
+	u8 word;		/* enum vtx_control_word */
+	u8 bit;
+	u8 use;			/* enum vtx_control_use */
+	const char *name;
+	const char *missing;	/* name, word and bit: what a refusal says */
+};
+
+extern const struct vtx_control vtx_controls[];
+extern const unsigned int vtx_nr_controls;
+
+u64 vtx_control_word(const struct vtx_msr_values *m, enum vtx_control_word word);
+bool vtx_control_present(const struct vtx_msr_values *m, const struct vtx_control *c);	/* may be 1 */
+bool vtx_control_forced(const struct vtx_msr_values *m, const struct vtx_control *c);	/* can't be 0 */
+
+/* Fills @m from the MSRs that @read returns (0 for one that does not exist). Reads none without VMX. */
+void vtx_caps_collect(struct vtx_msr_values *m, bool cpuid_vmx, u64 (*read)(u32 msr, void *data), void *data);
+
 #endif /* VTX_VMX_CAPS_H */

@@ -3,6 +3,7 @@
  * The controls of a VMCS (SDM vol. 3, 25.6 to 25.8). The values come from the capability decision (vmx/caps.c); here they are
  * written once, and only the bits that change later are written again.
  */
+#include <linux/moduleparam.h>
 #include <asm/trapnr.h>
 #include "ept/ept.h"
 #include "vmx/caps.h"
@@ -13,6 +14,17 @@
  * is the host's.
  */
 #define INTERCEPTED_EXCEPTIONS (BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC))
+
+static bool fault_chain;
+module_param(fault_chain, bool, 0444);
+MODULE_PARM_DESC(fault_chain, "new vCPUs intercept every exception, so that a triple fault shows the whole chain (default N)");
+
+/* With mask and match of page faults both 0, bit 14 alone decides about those (SDM vol. 3, 25.6.3). */
+void vtx_controls_set_exceptions(struct vtx_vcpu *vcpu, bool all)
+{
+	vcpu->fault_chain = all;
+	vtx_vmwrite32(EXCEPTION_BITMAP, all ? ~0U : INTERCEPTED_EXCEPTIONS);
+}
 
 void vtx_controls_setup(struct vtx_vcpu *vcpu)
 {
@@ -28,7 +40,7 @@ void vtx_controls_setup(struct vtx_vcpu *vcpu)
 	vtx_vmwrite32(VM_EXIT_CONTROLS, vtx_caps.exit);
 	vtx_vmwrite32(VM_ENTRY_CONTROLS, vcpu->entry_ctrl);
 
-	vtx_vmwrite32(EXCEPTION_BITMAP, INTERCEPTED_EXCEPTIONS);
+	vtx_controls_set_exceptions(vcpu, fault_chain);
 	vtx_vmwrite32(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vtx_vmwrite32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vtx_vmwrite32(CR3_TARGET_COUNT, 0);

@@ -160,8 +160,13 @@ void vtx_sync_pdptrs_from_vmcs(struct vtx_vcpu *vcpu)
 
 /* ------------------------------------------------------------------ guest writes */
 
-/* SDM vol. 3, 2.5 and 4.1.2: combinations that no mode may have. */
-bool vtx_cr0_valid(u64 value)
+u64 vtx_cr0_bits(void)
+{
+	return CR0_KNOWN;
+}
+
+/* SDM vol. 3, 2.5 and 4.1.2: combinations that no mode may have. vtx_check_sregs() names them one by one. */
+static bool cr0_valid(u64 value)
 {
 	if (value & ~(u64)CR0_KNOWN)
 		return false;
@@ -199,7 +204,7 @@ int vtx_set_cr0(struct vtx_vcpu *vcpu, u64 value)
 	if (value >> 32)
 		return 1;
 	value &= CR0_KNOWN; /* reserved bits below 32 are ignored on a write */
-	if (!vtx_cr0_valid(value))
+	if (!cr0_valid(value))
 		return 1;
 	if (((old ^ value) & X86_CR0_PG) && paging_switch(vcpu, value, &efer))
 		return 1;
@@ -241,9 +246,9 @@ int vtx_set_cr3(struct vtx_vcpu *vcpu, u64 value)
 	return 0;
 }
 
-bool vtx_cr4_valid(struct vtx_vcpu *vcpu, u64 value)
+u64 vtx_cr4_bits(struct vtx_vcpu *vcpu)
 {
-	return !(value & vcpu->cpuid.cr4_reserved) && !(value & ~vtx_caps.cr4_fixed1) && !(value & X86_CR4_VMXE);
+	return vtx_caps.cr4_fixed1 & ~vcpu->cpuid.cr4_reserved & ~(u64)X86_CR4_VMXE;
 }
 
 int vtx_set_cr4(struct vtx_vcpu *vcpu, u64 value)
@@ -251,7 +256,7 @@ int vtx_set_cr4(struct vtx_vcpu *vcpu, u64 value)
 	u64 old = vtx_cr4(vcpu), pdptrs[4];
 	bool reload;
 
-	if (!vtx_cr4_valid(vcpu, value))
+	if (value & ~vtx_cr4_bits(vcpu))
 		return 1;
 	if (vtx_in_long_mode(vcpu) && !(value & X86_CR4_PAE))
 		return 1;

@@ -17,8 +17,9 @@
 void vtx_cr_init_masks(struct vtx_vcpu *vcpu);	/* after reset, and when CPUID changed what CR4 may hold */
 /* Loads values that were checked together, without side effects on the guest. */
 void vtx_load_crs(struct vtx_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer);
-bool vtx_cr0_valid(u64 value);
-bool vtx_cr4_valid(struct vtx_vcpu *vcpu, u64 value);
+/* The bits that may be set at all. */
+u64 vtx_cr0_bits(void);
+u64 vtx_cr4_bits(struct vtx_vcpu *vcpu);
 /* PAE: from memory into the VMCS (may sleep, vm->srcu held; false: malformed), and from the VMCS into vcpu->pdptrs. */
 bool vtx_reload_pdptrs(struct vtx_vcpu *vcpu);
 void vtx_sync_pdptrs_from_vmcs(struct vtx_vcpu *vcpu);

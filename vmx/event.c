@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <asm/debugreg.h>
 #include "irqchip/irqchip.h"
+#include "trace/events.h"
 #include "vmx/controls.h"
 #include "vmx/cr.h"
 #include "vmx/event.h"
@@ -24,55 +25,83 @@ enum { TYPE_EXT_INTR = 0, TYPE_NMI = 2, TYPE_HARD_EXCEPTION = 3, TYPE_SOFT_INTR 
 
 /* ------------------------------------------------------------------ exceptions */
 
-enum severity { BENIGN, CONTRIBUTORY, PAGE_FAULT };
-
-/* SDM vol. 3, table 6-4. */
-static enum severity severity(u8 vector)
+void vtx_fault_here(struct vtx_vcpu *vcpu, struct vtx_fault_link *link)
 {
-	switch (vector) {
-	case X86_TRAP_DE:
-	case X86_TRAP_TS:
-	case X86_TRAP_NP:
-	case X86_TRAP_SS:
-	case X86_TRAP_GP:
-		return CONTRIBUTORY;
-	case X86_TRAP_PF:
-		return PAGE_FAULT;
-	default:
-		return BENIGN;
+	struct vtx_fault *f = &link->fault;
+
+	f->rip = vtx_rip(vcpu);
+	f->rsp = vtx_rsp(vcpu);
+	f->rflags = vtx_rflags(vcpu);
+	f->cs = vtx_vmread16(GUEST_CS_SELECTOR);
+	f->tsc = rdtsc();
+	link->linear_rip = f->rip + vtx_vmreadl(GUEST_CS_BASE);
+	if (!vtx_in_protected_mode(vcpu)) {
+		f->flags &= ~VTX_FAULT_HAS_ERROR;
+		f->error = 0;
 	}
 }
 
-static void put_exception(struct vtx_vcpu *vcpu, u8 vector, bool has_error, u32 error, bool has_payload, u64 payload)
+static u8 error_flag(bool has_error)
 {
-	struct vtx_exception *e = &vcpu->events.exc;
+	return has_error ? VTX_FAULT_HAS_ERROR : 0;
+}
 
-	*e = (struct vtx_exception){ .pending = true, .vector = vector, .has_error = has_error, .error = error,
-				     .has_payload = has_payload, .payload = payload };
+/* Writes the exception down (trace/fault_chain.h), before it meets the one that is on its way. */
+static void note(struct vtx_vcpu *vcpu, const struct vtx_exception *new)
+{
+	const struct vtx_exception *e = &vcpu->events.exc;
+	struct vtx_fault before = { .vector = e->vector, .error = e->error, .flags = error_flag(e->has_error) };
+	struct vtx_fault_link link = {
+		.fault = { .vector = new->vector, .error = new->error, .flags = error_flag(new->has_error) },
+	};
+
+	if (new->vector == X86_TRAP_PF && new->has_payload) {
+		link.fault.cr2 = new->payload;
+		link.fault.flags |= VTX_FAULT_HAS_CR2;
+	}
+	vtx_fault_here(vcpu, &link);
+	vtx_fault_chain_add(&vcpu->faults, &link, e->pending || e->injected ? &before : NULL);
+}
+
+static void put_exception(struct vtx_vcpu *vcpu, const struct vtx_exception *new)
+{
+	note(vcpu, new);
+	vcpu->events.exc = *new;
+	vcpu->events.exc.pending = true;
 	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 }
 
-/* A second exception while one is on its way: table 6-5. */
+/* A page fault changes CR2 even if #DF or a triple fault comes of it (SDM vol. 3, 6.15). */
+static void page_fault_address(struct vtx_vcpu *vcpu, const struct vtx_exception *e)
+{
+	if (e->vector == X86_TRAP_PF && e->has_payload)
+		vcpu->cr2 = e->payload;
+}
+
+/* A second exception while one is on its way. */
 static void queue_exception(struct vtx_vcpu *vcpu, u8 vector, bool has_error, u32 error, bool has_payload, u64 payload)
 {
+	static const struct vtx_exception double_fault = { .vector = X86_TRAP_DF, .has_error = true };
+	struct vtx_exception new = { .vector = vector, .has_error = has_error, .error = error, .has_payload = has_payload,
+				     .payload = payload };
 	struct vtx_exception *e = &vcpu->events.exc;
-	enum severity first, second = severity(vector);
+	enum vtx_exc_outcome outcome = VTX_EXC_SERIAL;
 
-	if (!e->pending && !e->injected) {
-		put_exception(vcpu, vector, has_error, error, has_payload, payload);
+	if (e->pending || e->injected)
+		outcome = vtx_exception_combine(e->vector, vector);
+	if (outcome == VTX_EXC_SERIAL) {
+		put_exception(vcpu, &new);
 		return;
 	}
-	if (e->vector == X86_TRAP_DF) {
-		e->pending = false;
-		e->injected = false;
-		vtx_vcpu_request(vcpu, VTX_REQ_TRIPLE_FAULT);
-		return;
-	}
-	first = severity(e->vector);
-	if ((first == CONTRIBUTORY && second == CONTRIBUTORY) || (first == PAGE_FAULT && second != BENIGN))
-		put_exception(vcpu, X86_TRAP_DF, true, 0, false, 0);
+	page_fault_address(vcpu, e);
+	page_fault_address(vcpu, &new);
+	note(vcpu, &new);
+	*e = new;
+	e->pending = outcome == VTX_EXC_DOUBLE;
+	if (outcome == VTX_EXC_DOUBLE)
+		put_exception(vcpu, &double_fault);
 	else
-		put_exception(vcpu, vector, has_error, error, has_payload, payload); /* the first one comes again by itself */
+		vtx_vcpu_request(vcpu, VTX_REQ_TRIPLE_FAULT);
 }
 
 void vtx_inject_exception(struct vtx_vcpu *vcpu, u8 vector)
@@ -93,6 +122,24 @@ void vtx_inject_page_fault(struct vtx_vcpu *vcpu, u64 cr2, u32 error)
 void vtx_inject_debug(struct vtx_vcpu *vcpu, u64 dr6_bits)
 {
 	queue_exception(vcpu, X86_TRAP_DB, false, 0, true, dr6_bits);
+}
+
+void vtx_inject_soft(struct vtx_vcpu *vcpu, u8 vector, unsigned int len)
+{
+	queue_exception(vcpu, vector, false, 0, false, 0);
+	vcpu->events.exc.soft = true;
+	vcpu->events.insn_len = len;
+}
+
+void vtx_events_give_way(struct vtx_vcpu *vcpu)
+{
+	struct vtx_events *ev = &vcpu->events;
+
+	ev->irq.injected = false;
+	if (!ev->nmi_injected)
+		return;
+	ev->nmi_injected = false;
+	vtx_set_nmi_blocked(vcpu, true);
 }
 
 /* CR2 and DR6 change when the exception is delivered, not when it is raised. */
@@ -201,6 +248,7 @@ static void enter_exception(struct vtx_vcpu *vcpu)
 {
 	struct vtx_exception *e = &vcpu->events.exc;
 	u32 info = INFO_VALID | e->vector;
+	bool again = !e->pending;
 	bool fault = e->vector != X86_TRAP_DB && e->vector != X86_TRAP_BP && e->vector != X86_TRAP_OF && e->vector != X86_TRAP_MC;
 
 	if (e->pending) {
@@ -215,13 +263,16 @@ static void enter_exception(struct vtx_vcpu *vcpu)
 	if (e->has_error && vtx_in_protected_mode(vcpu))
 		info |= INFO_ERROR;
 	info |= exception_type(e) << 8;
+	trace_kvm_inj_exception(e->vector, info & INFO_ERROR, e->error, again);
 	write_entry(vcpu, info, e->error, e->soft ? vcpu->events.insn_len : 0);
 }
 
-static void enter_irq(struct vtx_vcpu *vcpu)
+static void enter_irq(struct vtx_vcpu *vcpu, bool again)
 {
 	struct vtx_events *ev = &vcpu->events;
 
+	vcpu->counts.irq_injections++;
+	trace_kvm_inj_virq(ev->irq.vector, ev->irq.soft, again);
 	if (ev->irq.soft)
 		write_entry(vcpu, INFO_VALID | TYPE_SOFT_INTR << 8 | ev->irq.vector, 0, ev->insn_len);
 	else
@@ -230,6 +281,7 @@ static void enter_irq(struct vtx_vcpu *vcpu)
 
 static void enter_nmi(struct vtx_vcpu *vcpu)
 {
+	vcpu->counts.nmi_injections++;
 	/* Delivery sets blocking by NMI; an entry with both fails (SDM vol. 3, 27.3.1.5). */
 	vtx_set_nmi_blocked(vcpu, false);
 	write_entry(vcpu, INFO_VALID | TYPE_NMI << 8 | X86_TRAP_NMI, 0, 0);
@@ -267,7 +319,7 @@ static void choose_new(struct vtx_vcpu *vcpu)
 	ev->irq.injected = true;
 	ev->irq.soft = false;
 	ev->irq.vector = vector;
-	enter_irq(vcpu);
+	enter_irq(vcpu, false);
 }
 
 void vtx_events_before_entry(struct vtx_vcpu *vcpu)
@@ -280,13 +332,14 @@ void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 	else if (ev->nmi_injected)
 		enter_nmi(vcpu);
 	else if (ev->irq.injected)
-		enter_irq(vcpu);
+		enter_irq(vcpu, true);
 	else
 		choose_new(vcpu);
 
 	wants_nmi = atomic_read(&ev->nmi_pending);
 	wants_irq = irq_waits(vcpu) || (!vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window));
 	vtx_controls_set_windows(vcpu, wants_irq, wants_nmi);
+	vtx_livelock_waits(vcpu, wants_irq);
 	/* An exception still pending behind a re-injected event gets its turn at the next exit. */
 	if (ev->exc.pending)
 		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
@@ -311,6 +364,7 @@ void vtx_events_after_exit(struct vtx_vcpu *vcpu)
 	u32 type = (info & INTR_INFO_INTR_TYPE_MASK) >> 8;
 
 	vcpu->vectoring = info;
+	ev->exc_entered = ev->exc.injected;
 	ev->exc.injected = false;
 	ev->nmi_injected = false;
 	ev->irq.injected = false;

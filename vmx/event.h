@@ -17,6 +17,17 @@ void vtx_inject_exception(struct vtx_vcpu *vcpu, u8 vector);
 void vtx_inject_exception_error(struct vtx_vcpu *vcpu, u8 vector, u32 error);
 void vtx_inject_page_fault(struct vtx_vcpu *vcpu, u64 cr2, u32 error);
 void vtx_inject_debug(struct vtx_vcpu *vcpu, u64 dr6_bits);
+/* INT3 and INTO, which are still to be executed: delivery moves RIP over their @len bytes. */
+void vtx_inject_soft(struct vtx_vcpu *vcpu, u8 vector, unsigned int len);
+
+/*
+ * An intercepted exception came up while something else than an exception was delivered. Without the intercept the processor would
+ * deliver the exception in its place: an interrupt is lost then, an NMI has blocked others, and INT n comes again by itself.
+ */
+void vtx_events_give_way(struct vtx_vcpu *vcpu);
+
+/* Fills in where the vCPU is now. In real mode there are no error codes. */
+void vtx_fault_here(struct vtx_vcpu *vcpu, struct vtx_fault_link *link);
 
 static inline void vtx_inject_ud(struct vtx_vcpu *vcpu)
 {

@@ -16,6 +16,7 @@
 #include <asm/fpu/types.h>
 #include <asm/fpu/xcr.h>
 #include "emulate/mmx.h"
+#include "uapi/refuse.h"
 #include "vmx/fpu.h"
 #include "vmx/regs.h"
 #include "vmx/vcpu.h"
@@ -259,25 +260,25 @@ void vtx_fpu_get_xsave(struct vtx_vcpu *vcpu, void *out, u32 size)
 	memcpy(out, vcpu->fpu.area, min(size, area_size));
 }
 
-int vtx_fpu_set_xsave(struct vtx_vcpu *vcpu, const void *in, u32 size)
+int vtx_fpu_set_xsave(struct vtx_vcpu *vcpu, const struct kvm_xsave *in)
 {
-	const struct xregs_state *from = in;
+	const struct xregs_state *from = (const void *)in;
 	const u8 *rest;
 	size_t i;
 
-	if (size < LEGACY_SIZE + sizeof(struct xstate_header))
-		return -EINVAL;
+	static_assert(sizeof(*in) >= sizeof(*from));
 	if (from->header.xfeatures & ~supported)
-		return -EINVAL;
+		return VTX_REFUSE(XSAVE_FEATURES, offsetof(struct xregs_state, header.xfeatures), from->header.xfeatures,
+				  supported);
 	rest = (const u8 *)&from->header + sizeof(from->header.xfeatures);
 	for (i = 0; i < sizeof(from->header) - sizeof(from->header.xfeatures); i++)
-		if (rest[i])
-			return -EINVAL; /* compacted form, or reserved bytes */
+		if (rest[i]) /* compacted form, or reserved bytes */
+			return VTX_REFUSE(XSAVE_HEADER, offsetof(struct xregs_state, header.xcomp_bv) + i, rest[i], 0);
 	if (from->i387.mxcsr & ~mxcsr_mask)
-		return -EINVAL;
+		return VTX_REFUSE(XSAVE_MXCSR, offsetof(struct xregs_state, i387.mxcsr), from->i387.mxcsr, mxcsr_mask);
 
 	memset(vcpu->fpu.area, 0, area_size);
-	memcpy(vcpu->fpu.area, in, min(size, area_size));
+	memcpy(vcpu->fpu.area, in, min_t(u32, sizeof(*in), area_size));
 	area_of(vcpu)->i387.mxcsr_mask = mxcsr_mask;
 	return 0;
 }

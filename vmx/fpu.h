@@ -33,7 +33,7 @@ void vtx_fpu_leave(struct vtx_vcpu *vcpu);
 void vtx_fpu_get_fpu(struct vtx_vcpu *vcpu, struct kvm_fpu *out);
 int vtx_fpu_set_fpu(struct vtx_vcpu *vcpu, const struct kvm_fpu *in);
 void vtx_fpu_get_xsave(struct vtx_vcpu *vcpu, void *out, u32 size);
-int vtx_fpu_set_xsave(struct vtx_vcpu *vcpu, const void *in, u32 size);
+int vtx_fpu_set_xsave(struct vtx_vcpu *vcpu, const struct kvm_xsave *in);
 
 /* Vector registers for the emulator. @reg 0..15, @len 4, 8, 16 or 32 bytes; write: bytes above len up to 32 zeroed if @zero_upper. */
 void vtx_fpu_read_vector(struct vtx_vcpu *vcpu, unsigned int reg, void *out, unsigned int len);

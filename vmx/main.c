@@ -6,9 +6,11 @@
 #include <linux/smp.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
+#include "trace/kvm_names.h"
 #include "trace/stats.h"
 #include "uapi/device.h"
 #include "vmx/caps.h"
+#include "vmx/entry_state.h"
 #include "vmx/fpu.h"
 #include "vmx/onoff.h"
 #include "vmx/session.h"
@@ -24,7 +26,7 @@ MODULE_PARM_DESC(eptad, "let the processor keep accessed and dirty flags in the 
 module_param_named(large_pages, wishes.large_pages, bool, 0444);
 MODULE_PARM_DESC(large_pages, "map 2M pages in the EPT where the host has huge pages (default Y)");
 
-static u64 msr_or_zero(u32 msr)
+static u64 msr_or_zero(u32 msr, void *unused)
 {
 	u64 value;
 
@@ -33,26 +35,7 @@ static u64 msr_or_zero(u32 msr)
 
 static void read_msrs(struct vtx_msr_values *m)
 {
-	bool true_controls;
-
-	memset(m, 0, sizeof(*m));
-	m->cpuid_vmx = cpuid_ecx(1) & BIT(5);
-	if (!m->cpuid_vmx)
-		return;
-	m->feature_control = msr_or_zero(MSR_IA32_FEAT_CTL);
-	m->basic = msr_or_zero(MSR_IA32_VMX_BASIC);
-	true_controls = m->basic & BIT_ULL(55);
-	m->pin = msr_or_zero(true_controls ? MSR_IA32_VMX_TRUE_PINBASED_CTLS : MSR_IA32_VMX_PINBASED_CTLS);
-	m->proc = msr_or_zero(true_controls ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS : MSR_IA32_VMX_PROCBASED_CTLS);
-	m->exit = msr_or_zero(true_controls ? MSR_IA32_VMX_TRUE_EXIT_CTLS : MSR_IA32_VMX_EXIT_CTLS);
-	m->entry = msr_or_zero(true_controls ? MSR_IA32_VMX_TRUE_ENTRY_CTLS : MSR_IA32_VMX_ENTRY_CTLS);
-	m->proc2 = msr_or_zero(MSR_IA32_VMX_PROCBASED_CTLS2);
-	m->misc = msr_or_zero(MSR_IA32_VMX_MISC);
-	m->cr0_fixed0 = msr_or_zero(MSR_IA32_VMX_CR0_FIXED0);
-	m->cr0_fixed1 = msr_or_zero(MSR_IA32_VMX_CR0_FIXED1);
-	m->cr4_fixed0 = msr_or_zero(MSR_IA32_VMX_CR4_FIXED0);
-	m->cr4_fixed1 = msr_or_zero(MSR_IA32_VMX_CR4_FIXED1);
-	m->ept_vpid = msr_or_zero(MSR_IA32_VMX_EPT_VPID_CAP);
+	vtx_caps_collect(m, cpuid_ecx(1) & BIT(5), msr_or_zero, NULL);
 }
 
 /* Every CPU must decide like the first: guests move between them. */
@@ -83,6 +66,7 @@ static int check_processor(void)
 		pr_err("vtx: can't run on this processor, it lacks %s\n", missing);
 		return -EOPNOTSUPP;
 	}
+	vtx_entry_state_setup(&msrs);
 	on_each_cpu(check_this_cpu, &check, 1);
 	if (atomic_read(&check.differ)) {
 		pr_err("vtx: %d CPU(s) have other VMX capabilities than this one; guests could not move between them\n",
@@ -104,6 +88,7 @@ static int __init vtx_init(void)
 		return r;
 	}
 	vtx_session_setup();
+	vtx_entry_check_setup();
 	r = vtx_onoff_init();
 	if (r)
 		return r;
@@ -113,6 +98,10 @@ static int __init vtx_init(void)
 	r = vtx_device_init();
 	if (r)
 		goto trace;
+	if (vtx_device_is_kvm()) {
+		vtx_kvm_events_init();
+		vtx_kvm_debugfs_init();
+	}
 	return 0;
 
 trace:
@@ -125,6 +114,8 @@ onoff:
 static void __exit vtx_exit(void)
 {
 	vtx_device_exit();
+	vtx_kvm_debugfs_exit();
+	vtx_kvm_events_exit();
 	vtx_trace_exit();
 	vtx_onoff_exit();
 }

@@ -17,6 +17,7 @@
 #include <asm/reboot.h>
 #include <asm/tlbflush.h>
 #include "compat/compat.h"
+#include "uapi/refuse.h"
 #include "vmx/caps.h"
 #include "vmx/host_state.h"
 #include "vmx/onoff.h"
@@ -184,11 +185,11 @@ static int all_cpus_on(void)
 	if (atomic_read(&result.busy)) {
 		pr_err("vtx: VT-x is in use: CR4.VMXE is set on %d CPU(s), most likely by kvm_intel. Stop its virtual machines or `modprobe -r kvm_intel` (since Linux 6.12 it holds VT-x while loaded, unless booted with kvm.enable_virt_at_load=0), then try again.\n",
 		       atomic_read(&result.busy));
-		return -EBUSY;
+		return VTX_REFUSE(VMX_BUSY, VTX_NO_FIELD, atomic_read(&result.busy), 0);
 	}
 	pr_err("vtx: VMXON failed on %d CPU(s): the processor refused it although its capability MSRs promise VT-x.\n",
 	       atomic_read(&result.failed));
-	return -EIO;
+	return VTX_REFUSE(VMXON_FAILED, VTX_NO_FIELD, atomic_read(&result.failed), 0);
 }
 
 int vtx_vmx_get(void)

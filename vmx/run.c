@@ -9,13 +9,17 @@
 #include <linux/ftrace.h>
 #include <linux/instrumentation.h>
 #include <linux/irqflags.h>
+#include <linux/ktime.h>
 #include <linux/sched/signal.h>
 #include <linux/srcu.h>
 #include "ept/ept.h"
+#include "exits/emulation.h"
 #include "exits/exits.h"
 #include "irqchip/irqchip.h"
+#include "trace/events.h"
 #include "trace/recorder.h"
 #include "vmx/controls.h"
+#include "vmx/entry_state.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 #include "vmx/session.h"
@@ -68,19 +72,17 @@ static void answer_fast_requests(struct vtx_vcpu *vcpu)
 		vtx_events_before_entry(vcpu);
 }
 
-static int report_vmfail(struct vtx_vcpu *vcpu)
+/* The guest was not entered, and why is in exit_reason and in what stands for the qualification. */
+static int not_entered(struct vtx_vcpu *vcpu, u32 reason, u64 qualification)
 {
-	u32 error = vtx_vmread32(VM_INSTRUCTION_ERROR);
-
 	vcpu->exit_tsc = rdtsc();
-	vcpu->exit_reason = ~0u;
-	vcpu->vectoring = 0;
-	vtx_exit_open(vcpu, ~0u);
-	vtx_recorder_freeze(vcpu);
-	vcpu->run->exit_reason = KVM_EXIT_FAIL_ENTRY;
-	vcpu->run->fail_entry.hardware_entry_failure_reason = error;
-	vcpu->run->fail_entry.cpu = vcpu->cpu;
-	return VTX_EXIT_USER;
+	vcpu->exit_reason = reason;
+	vtx_exit_open(vcpu, reason, vcpu->exit_tsc);
+	vcpu->qualification = qualification;
+	vcpu->cached |= BIT(VTX_CACHE_QUAL);
+	vtx_exit_note_other(vcpu, reason);
+	vtx_exit_left_open(vcpu);
+	return VTX_EXIT_SLOW;
 }
 
 /*
@@ -124,16 +126,16 @@ static void host_exceptions(struct vtx_vcpu *vcpu)
 
 static void after_exit(struct vtx_vcpu *vcpu)
 {
+	u64 tsc = rdtsc();
 	u32 reason;
 
-	vcpu->exit_tsc = rdtsc();
-	vcpu->cached = 0;
+	vcpu->exit_tsc = tsc;
 	reason = vtx_vmread32(VM_EXIT_REASON);
 	vcpu->exit_reason = reason;
-	vcpu->vectoring = 0;
 	/* A failed check of guest state leaves the launch state alone, and no event was delivered (SDM vol. 3, 27.8). */
 	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
-		vtx_exit_open(vcpu, reason);
+		vtx_exit_open(vcpu, reason, tsc);
+		trace_kvm_exit(reason, vcpu);
 		return;
 	}
 	vcpu->vmcs.launched = true;
@@ -141,7 +143,8 @@ static void after_exit(struct vtx_vcpu *vcpu)
 		host_exceptions(vcpu);
 	if (unlikely(reason >= 64 || !(INSTRUCTION_EXITS & BIT_ULL(reason)) || something_injected(vcpu)))
 		vtx_events_after_exit(vcpu);
-	vtx_exit_open(vcpu, reason);
+	vtx_exit_open(vcpu, reason, tsc);
+	trace_kvm_exit(reason, vcpu);
 	/*
 	 * An injected event is delivered before the processor looks at external interrupts. A guest whose exceptions raise the next one
 	 * in delivery, for ever (#AC upon #AC, CVE-2015-5307; #DB upon #DB, CVE-2015-8104), would starve the host without a look here.
@@ -177,18 +180,26 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 		if (unlikely(vcpu->ept_gen != atomic64_read(&vm->ept.gen)))
 			vtx_ept_tlb_before_entry(vcpu);
 		vtx_regs_flush(vcpu);
+		if (static_branch_unlikely(&vtx_check_entry) && !vtx_entry_allowed(vcpu)) {
+			r = not_entered(vcpu, vcpu->exit_reason, vcpu->qualification);
+			break;
+		}
+		trace_kvm_entry(vcpu);
 
 		if (unlikely(enter_guest(vcpu))) {
 			WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
-			r = report_vmfail(vcpu);
+			/* VMLAUNCH or VMRESUME failed. The error is taken now, as the next VMX instruction that fails overwrites it. */
+			r = not_entered(vcpu, ~0u, vtx_vmread32(VM_INSTRUCTION_ERROR));
 			break;
 		}
 		WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
 		after_exit(vcpu);
 		r = vtx_handle_exit_fast(vcpu);
-		if (r != VTX_EXIT_RESUME)
+		if (r != VTX_EXIT_RESUME) {
+			vtx_exit_left_open(vcpu);
 			break;
-		vtx_exit_close(vcpu, VTX_BY_FAST);
+		}
+		vtx_exit_close_fast(vcpu);
 	}
 	WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
 	vtx_session_end(vcpu);
@@ -208,15 +219,25 @@ static bool should_wake(struct vtx_vcpu *vcpu)
 	return vcpu->mp_state == KVM_MP_STATE_HALTED && vtx_vcpu_has_event(vcpu);
 }
 
+/* Buckets as those of all logarithmic histograms of KVM: [0] is 0, [n] is [2^(n-1), 2^n), the last one everything above. */
+static void count_halt(struct vtx_vcpu_counts *counts, u64 ns)
+{
+	counts->halt_wait_ns += ns;
+	counts->halt_wait_hist[min(fls64(ns), VTX_HALT_BUCKETS - 1)]++;
+}
+
 /*
  * Sleeps until there is a reason to run. A waker sets a request or an IRR bit and then calls vtx_vcpu_wake(): rcuwait orders its
  * store before the wake-up against our set_current_state() before the check. Return 0 or -EINTR.
  */
 static int block(struct vtx_vcpu *vcpu)
 {
-	u64 since = rdtsc();
+	u64 since = rdtsc(), asleep = 0;
+	u64 start = trace_kvm_vcpu_wakeup_enabled() ? ktime_get_ns() : 0;
 	int r = 0;
 
+	WRITE_ONCE(vcpu->counts.blocking, 1);
+	vtx_livelock_block(vcpu);
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -226,11 +247,19 @@ static int block(struct vtx_vcpu *vcpu)
 			r = -EINTR;
 			break;
 		}
+		if (!asleep)
+			asleep = ktime_get_ns();
 		schedule();
 	}
 	finish_rcuwait(&vcpu->wait);
+	WRITE_ONCE(vcpu->counts.blocking, 0);
+	if (asleep && vcpu->mp_state == KVM_MP_STATE_HALTED)
+		count_halt(&vcpu->counts, ktime_get_ns() - asleep);
 	vtx_exit_slept(vcpu, rdtsc() - since);
+	vtx_livelock_unblock(vcpu);
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
+	if (start)
+		trace_kvm_vcpu_wakeup(ktime_get_ns() - start);
 	return r;
 }
 
@@ -259,7 +288,19 @@ static void accept_apic_events(struct vtx_vcpu *vcpu)
 static int interrupted(struct vtx_vcpu *vcpu)
 {
 	vcpu->run->exit_reason = KVM_EXIT_INTR;
+	vcpu->counts.signal_exits++;
 	return -EINTR;
+}
+
+/* A rule of the stream's filter stops the vCPU after an exit (docs/tracing.md). */
+static int trace_stop(struct vtx_vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVM_EXIT_DEBUG;
+	vcpu->run->debug.arch = (struct kvm_debug_exit_arch){
+		.exception = VTX_DEBUG_TRACE_STOP,
+		.pc = vtx_linear_rip(vcpu),
+	};
+	return VTX_EXIT_USER;
 }
 
 /* Requests that may sleep or leave. VTX_EXIT_RESUME or what KVM_RUN returns. */
@@ -269,10 +310,10 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_VM_DEAD))
 		return -EIO;
-	if (test_and_clear_bit(VTX_REQ_TRIPLE_FAULT, &vcpu->requests)) {
-		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
-		return VTX_EXIT_USER;
-	}
+	if (test_and_clear_bit(VTX_REQ_TRACE_STOP, &vcpu->requests))
+		return trace_stop(vcpu);
+	if (test_and_clear_bit(VTX_REQ_TRIPLE_FAULT, &vcpu->requests))
+		return vtx_triple_fault_raised(vcpu);
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
 	if (test_and_clear_bit(VTX_REQ_CLOCK, &vcpu->requests)) {
 		idx = srcu_read_lock(&vcpu->vm->srcu);
@@ -333,12 +374,15 @@ static int run_once(struct vtx_vcpu *vcpu)
 			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 		return VTX_EXIT_RESUME;
 	}
+	if (unlikely(vcpu->livelock.window_since))
+		vtx_livelock_window(vcpu);
 	if (r == VTX_EXIT_RESUME && thread_work())
 		r = thread_turn(vcpu);
 	if (r != VTX_EXIT_RESUME)
 		return r;
 	if (unlikely(user_wants_window(vcpu))) {
 		vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+		vcpu->counts.request_irq_exits++;
 		return VTX_EXIT_USER;
 	}
 	r = inner_loop(vcpu);
@@ -369,9 +413,11 @@ int vtx_vcpu_run(struct vtx_vcpu *vcpu)
 	/* KVM_INTERRUPT, request_interrupt_window and register changes may have come since. */
 	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 
+	vtx_livelock_enter(vcpu);
 	do {
 		r = run_once(vcpu);
 	} while (r == VTX_EXIT_RESUME);
 	vtx_exit_to_user(vcpu, r);
+	vtx_livelock_leave(vcpu);
 	return r;
 }

@@ -5,6 +5,7 @@
 #include <asm/msr-index.h>
 #include "exits/cpuid.h"
 #include "irqchip/irqchip.h"
+#include "uapi/refuse.h"
 #include "vmx/controls.h"
 #include "vmx/cr.h"
 #include "vmx/event.h"
@@ -132,21 +133,47 @@ void vtx_store_sregs(struct vtx_vcpu *vcpu, struct kvm_sregs *s)
 		set_bit(vcpu->events.user_irq, (unsigned long *)s->interrupt_bitmap);
 }
 
+#define AT(field) offsetof(struct kvm_sregs, field)
+
+/* 64-bit paging: PAE and LMA belong to it, and CR3 has no bits above the guest's physical width. */
+static int check_long_mode(struct vtx_vcpu *vcpu, const struct kvm_sregs *s)
+{
+	u64 cr3_bits = GENMASK_ULL(vcpu->cpuid.maxphyaddr - 1, 0);
+
+	if ((s->efer & EFER_LME) && (s->cr0 & X86_CR0_PG)) {
+		if (!(s->cr4 & X86_CR4_PAE))
+			return VTX_REFUSE(SREGS_CR4_NO_PAE, AT(cr4), s->cr4, s->cr4 | X86_CR4_PAE);
+		if (!(s->efer & EFER_LMA))
+			return VTX_REFUSE(SREGS_EFER_NO_LMA, AT(efer), s->efer, s->efer | EFER_LMA);
+		if (s->cr3 & ~cr3_bits)
+			return VTX_REFUSE(SREGS_CR3, AT(cr3), s->cr3, cr3_bits);
+		return 0;
+	}
+	if (s->efer & EFER_LMA)
+		return VTX_REFUSE(SREGS_EFER_LMA_ALONE, AT(efer), s->efer, s->efer & ~(u64)EFER_LMA);
+	if (s->cs.l)
+		return VTX_REFUSE(SREGS_CS_L, AT(cs.l), s->cs.l, 0);
+	return 0;
+}
+
 int vtx_check_sregs(struct vtx_vcpu *vcpu, const struct kvm_sregs *s)
 {
-	if (s->efer & ~(vcpu->cpuid.efer_allowed | EFER_LMA))
-		return -EINVAL;
-	if ((s->efer & EFER_LME) && (s->cr0 & X86_CR0_PG)) {
-		/* 64-bit paging: PAE and LMA belong to it, and CR3 has no bits above the guest's physical width. */
-		if (!(s->cr4 & X86_CR4_PAE) || !(s->efer & EFER_LMA))
-			return -EINVAL;
-		if (s->cr3 & ~GENMASK_ULL(vcpu->cpuid.maxphyaddr - 1, 0))
-			return -EINVAL;
-	} else if ((s->efer & EFER_LMA) || s->cs.l) {
-		return -EINVAL;
-	}
-	if (!vtx_cr4_valid(vcpu, s->cr4) || !vtx_cr0_valid(s->cr0))
-		return -EINVAL;
+	u64 efer_bits = vcpu->cpuid.efer_allowed | EFER_LMA, cr4_bits = vtx_cr4_bits(vcpu), cr0_bits = vtx_cr0_bits();
+	int ret;
+
+	if (s->efer & ~efer_bits)
+		return VTX_REFUSE(SREGS_EFER, AT(efer), s->efer, efer_bits);
+	ret = check_long_mode(vcpu, s);
+	if (ret)
+		return ret;
+	if (s->cr4 & ~cr4_bits)
+		return VTX_REFUSE(SREGS_CR4, AT(cr4), s->cr4, cr4_bits);
+	if (s->cr0 & ~cr0_bits)
+		return VTX_REFUSE(SREGS_CR0, AT(cr0), s->cr0, cr0_bits);
+	if ((s->cr0 & X86_CR0_NW) && !(s->cr0 & X86_CR0_CD))
+		return VTX_REFUSE(SREGS_CR0_NW, AT(cr0), s->cr0, s->cr0 | X86_CR0_CD);
+	if ((s->cr0 & X86_CR0_PG) && !(s->cr0 & X86_CR0_PE))
+		return VTX_REFUSE(SREGS_CR0_PG, AT(cr0), s->cr0, s->cr0 | X86_CR0_PE);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <asm/nospec-branch.h>
 #include <asm/vmx.h>
 #include "compat/compat.h"
+#include "trace/events.h"
 #include "vmx/host_state.h"
 #include "vmx/session.h"
 
@@ -62,6 +63,7 @@ static void restore_debug_registers(void)
 void vtx_session_begin(struct vtx_vcpu *vcpu)
 {
 	vtx_fpu_enter(vcpu); /* preemption is off from here on */
+	trace_kvm_fpu(true);
 	local_irq_disable();
 	vtx_guest_state_load(vcpu);
 	vtx_host_state_refresh(vcpu);
@@ -78,6 +80,7 @@ void vtx_session_end(struct vtx_vcpu *vcpu)
 	vtime_account_guest_exit();
 	restore_debug_registers();
 	local_irq_enable();
+	trace_kvm_fpu(false);
 	vtx_fpu_leave(vcpu);
 }
 

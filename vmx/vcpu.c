@@ -14,9 +14,12 @@
 #include "exits/exits.h"
 #include "irqchip/irqchip.h"
 #include "trace/recorder.h"
+#include "trace/report.h"
+#include "uapi/refuse.h"
 #include "vmx/caps.h"
 #include "vmx/controls.h"
 #include "vmx/cr.h"
+#include "vmx/entry_state.h"
 #include "vmx/event.h"
 #include "vmx/host_state.h"
 #include "vmx/regs.h"
@@ -212,6 +215,10 @@ static int alloc_parts(struct vtx_vcpu *vcpu)
 		r = vtx_emu_alloc(vcpu);
 	if (!r)
 		r = vtx_recorder_alloc(vcpu);
+	if (!r)
+		r = vtx_report_alloc(vcpu);
+	if (!r)
+		r = vtx_entry_check_alloc(vcpu);
 	if (!r && vtx_has_lapic(vcpu->vm))
 		r = vtx_lapic_create(vcpu);
 	return r;
@@ -226,6 +233,8 @@ void vtx_vcpu_destroy(struct vtx_vcpu *vcpu)
 	if (vcpu->apic)
 		vtx_lapic_destroy(vcpu);
 	vtx_recorder_free(vcpu);
+	vtx_entry_check_free(vcpu);
+	vtx_report_free(vcpu);
 	vtx_emu_free(vcpu);
 	vtx_fpu_free(vcpu);
 	vtx_cpuid_free(vcpu);
@@ -242,12 +251,10 @@ struct vtx_vcpu *vtx_vcpu_create(struct vtx_vm *vm, u32 id)
 	int r;
 
 	lockdep_assert_held(&vm->lock);
-	if (id >= VTX_MAX_VCPU_ID)
-		return ERR_PTR(-EINVAL);
+	/* As many ids as places: an id that is free has one. */
+	static_assert(VTX_MAX_VCPU_ID <= VTX_MAX_VCPUS);
 	if (vtx_vcpu_by_id(vm, id))
-		return ERR_PTR(-EEXIST);
-	if (vm->num_vcpus >= VTX_MAX_VCPUS)
-		return ERR_PTR(-EINVAL);
+		return ERR_PTR(VTX_REFUSE(VCPU_ID_TAKEN, VTX_NO_FIELD, id, 0));
 
 	vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
 	if (!vcpu)
@@ -304,7 +311,8 @@ void vtx_vcpu_publish(struct vtx_vcpu *vcpu)
 
 void vtx_vcpu_wake(struct vtx_vcpu *vcpu)
 {
-	rcuwait_wake_up(&vcpu->wait);
+	if (rcuwait_wake_up(&vcpu->wait))
+		atomic64_inc(&vcpu->counts.halt_wakeup);
 }
 
 /*

@@ -21,6 +21,8 @@
 #include "exits/cpuid_policy.h"
 #include "exits/io_pending.h"
 #include "pv/clock.h"
+#include "trace/fault_chain.h"
+#include "trace/livelock.h"
 #include "trace/stats.h"
 #include "vmx/fpu.h"
 #include "vmx/vm.h"
@@ -50,6 +52,7 @@ enum vtx_request {
 	VTX_REQ_VM_DEAD,	/* vtx_vm_fail() was called: leave with EIO */
 	VTX_REQ_APIC_EVENT,	/* INIT or SIPI waits */
 	VTX_REQ_UNBLOCK,	/* leave HLT even without an event (KVM_SET_MP_STATE and the like) */
+	VTX_REQ_TRACE_STOP,	/* leave with KVM_EXIT_DEBUG: a rule of the stream's filter says so */
 	VTX_NR_REQS,
 };
 #define VTX_FAST_REQS (BIT(VTX_NR_FAST_REQS) - 1)
@@ -84,6 +87,7 @@ struct vtx_events {
 	bool nmi_injected;
 	atomic_t nmi_pending;	/* any: 0..2, as one may wait while another is in service */
 	u8 insn_len;		/* for soft events */
+	bool exc_entered;	/* the entry that the last exit ended injected exc */
 };
 
 /* The host's values while the guest's are in the CPU (vmx/host_state.c). */
@@ -150,6 +154,7 @@ struct vtx_vcpu {
 
 	/* --- scheduling --- */
 	struct mutex mutex;		/* one ioctl at a time */
+	struct vtx_ext_buffer __rcu *ext_error;	/* any: VTX_SET_EXT_ERROR (uapi/ext_error.h) */
 	struct rcuwait wait;		/* any: woken by vtx_vcpu_wake() */
 	struct preempt_notifier notifier;
 	u64 ept_gen;			/* EPT generation this vCPU last flushed for */
@@ -163,15 +168,26 @@ struct vtx_vcpu {
 	int index;			/* position in vm->vcpus */
 
 	/* --- what happened (trace/recorder.h): written by the vCPU thread, read by anybody --- */
+	struct vtx_vcpu_counts counts;
 	struct vtx_vcpu_stats *stats;
 	struct vtx_vcpu_stats *stats_then;	/* debugfs: where they stood when last cleared; NULL: never (trace/debugfs_stats.c) */
 	struct vtx_ring *ring;
-	u64 recorded;			/* exits ever recorded */
-	struct vtx_record *record;	/* of the exit that is not answered yet, or NULL */
+	struct vtx_record *record;	/* of the last exit */
+	bool exit_open;			/* ... which is not answered yet, outside the inner loop */
 	struct vtx_exit_stat *user_stat;	/* user space has been asked since user_tsc because of this one, or NULL */
 	u64 user_tsc;
-	u32 entry_event;		/* VM-entry interruption information of the last entry that injected; 0 once recorded */
-	u32 vectoring;			/* IDT-vectoring information of the last exit */
+	union {
+		struct {
+			u32 entry_event;	/* VM-entry interruption information of the entry that injected */
+			u32 vectoring;		/* IDT-vectoring information of the exit */
+		};
+		u64 noted_events;		/* both; 0 once recorded */
+	};
+	struct vtx_entry_check *entry_check;	/* room for vmx/entry_check.c */
+	bool fault_chain;		/* all exceptions are intercepted (VTX_SET_FAULT_CHAIN) */
+	struct vtx_fault_chain faults;	/* exceptions that passed through vtx, the last that belong together */
+	struct vtx_livelock livelock;
+	struct vtx_report *report;	/* what stopped it last (trace/report.c) */
 	struct dentry *debugfs;
 };
 
@@ -181,7 +197,7 @@ enum { VTX_APIC_INIT, VTX_APIC_SIPI };
 
 /**
  * vtx_vcpu_create() - a vCPU in its reset state
- * Caller holds vm->lock. Return: the vCPU (lives as long as the VM) or ERR_PTR: -EINVAL (id out of range),
+ * Caller holds vm->lock; @id is below VTX_MAX_VCPU_ID. Return: the vCPU (lives as long as the VM) or ERR_PTR:
  * -EEXIST (id taken), -ENOMEM. It is not yet in vm->vcpus: vtx_vcpu_publish() does that.
  */
 struct vtx_vcpu *vtx_vcpu_create(struct vtx_vm *vm, u32 id);

@@ -21,6 +21,7 @@ static struct vtx_vm *alloc_vm(void)
 	mutex_init(&vm->lock);
 	mutex_init(&vm->slots_lock);
 	mutex_init(&vm->irq_lock);
+	spin_lock_init(&vm->diagnosis.lock);
 	INIT_LIST_HEAD(&vm->irqfds);
 	INIT_LIST_HEAD(&vm->ioeventfds);
 	return vm;

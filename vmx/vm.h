@@ -25,13 +25,16 @@
 #include "ept/ept.h"
 #include "pv/clock.h"
 #include "trace/failure.h"
+#include "trace/livelock.h"
 
 #define VTX_MAX_VCPUS 255	/* vCPU ids are 0..254: an id is also the xAPIC id, and 255 means broadcast */
 #define VTX_MAX_VCPU_ID 255
 
 struct dentry;
+struct vtx_ext_buffer;
 struct vtx_vcpu;
 struct vtx_irqchip;
+struct vtx_stream;
 struct vtx_bus;
 struct vtx_routing;
 
@@ -70,11 +73,17 @@ struct vtx_vm {
 	u64 identity_map_addr;			/* l */
 	u32 boot_cpu_id;			/* l: vCPU id of the bootstrap processor */
 
+	atomic64_t remote_tlb_flush;		/* a: trace/stat_defs.c */
+	atomic64_t remote_tlb_flush_requests;	/* a */
+	struct vtx_ext_buffer __rcu *ext_error;	/* VTX_SET_EXT_ERROR (uapi/ext_error.h) */
 	struct dentry *debugfs;			/* l */
 	char debugfs_name[32];
+	struct vtx_stream *stream;		/* c: of its exits (trace/stream.h); NULL: none */
 
 	bool dead;				/* set once by vtx_vm_fail(), never cleared: KVM_RUN gives EIO */
 	struct vtx_failure failure;		/* written by the one that set dead */
+	struct vtx_diagnosis diagnosis;
+	struct vtx_vcpu *last_failed;		/* whose report (trace/report.h) is the youngest */
 };
 
 /**

@@ -6,7 +6,7 @@
  *   bench                      the table of $VTX_DEV
  *   bench --raw                the same as lines "name<TAB>ticks", for --merge
  *   bench --compare A,B        the devices A and B side by side, where both can be open at once
- *   bench --merge FILE FILE    two results of --raw side by side
+ *   bench --merge FILE FILE [FILE]   results of --raw side by side; the ratio is that of the second to the first
  */
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../uapi/vtx.h"
 #include "lib/differs.h"
 #include "lib/guest.h"
 #include "lib/vm.h"
@@ -89,7 +90,7 @@ static u64 run_bench(const struct bench *b)
 static const char *what_is(const char *path)
 {
 	switch (device_kind()) {
-	case DEVICE_VTX: return "vtx";
+	case DEVICE_VTX: return dev_has(VTX_CAP_RECORDER) ? "vtx" : "no recorder";
 	case DEVICE_KVM_INTEL: return "kvm_intel";
 	default: return path;
 	}
@@ -137,20 +138,27 @@ static bool read_raw(FILE *f, struct result *r)
 	return true;
 }
 
-static void print_both(const struct result *a, const struct result *b)
+#define MAX_RESULTS 3
+
+static void print_results(const struct result *r, int n)
 {
-	printf("%-36s %12s %12s %8s\n", "ticks per exit", a->name, b->name, "ratio");
-	for (size_t i = 0; i < COUNT; i++)
-		printf("%-36s %12llu %12llu %8.2f\n", benches[i].name, (unsigned long long)a->ticks[i],
-		       (unsigned long long)b->ticks[i], a->ticks[i] ? (double)b->ticks[i] / (double)a->ticks[i] : 0.0);
+	printf("%-36s", "ticks per exit");
+	for (int k = 0; k < n; k++)
+		printf(" %12s", r[k].name);
+	printf(" %8s\n", "ratio");
+	for (size_t i = 0; i < COUNT; i++) {
+		printf("%-36s", benches[i].name);
+		for (int k = 0; k < n; k++)
+			printf(" %12llu", (unsigned long long)r[k].ticks[i]);
+		printf(" %8.2f\n", r[0].ticks[i] ? (double)r[1].ticks[i] / (double)r[0].ticks[i] : 0.0);
+	}
 }
 
-static int merge(const char *first, const char *second)
+static int merge(int n, char **files)
 {
-	struct result r[2];
-	const char *files[2] = { first, second };
+	struct result r[MAX_RESULTS];
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < n; i++) {
 		FILE *f = fopen(files[i], "r");
 		bool good = read_raw(f, &r[i]);
 
@@ -161,7 +169,7 @@ static int merge(const char *first, const char *second)
 			return 1;
 		}
 	}
-	print_both(&r[0], &r[1]);
+	print_results(r, n);
 	return 0;
 }
 
@@ -198,7 +206,7 @@ static int compare(const char *self, char *devices)
 			return 1;
 		}
 	}
-	print_both(&r[0], &r[1]);
+	print_results(r, 2);
 	return 0;
 }
 
@@ -210,8 +218,8 @@ int main(int argc, char **argv)
 		return raw();
 	if (argc == 3 && !strcmp(argv[1], "--compare"))
 		return compare("/proc/self/exe", argv[2]);
-	if (argc == 4 && !strcmp(argv[1], "--merge"))
-		return merge(argv[2], argv[3]);
-	fprintf(stderr, "usage: bench [--raw | --compare DEVICE,DEVICE | --merge FILE FILE]\n");
+	if (argc >= 4 && argc <= 2 + MAX_RESULTS && !strcmp(argv[1], "--merge"))
+		return merge(argc - 2, argv + 2);
+	fprintf(stderr, "usage: bench [--raw | --compare DEVICE,DEVICE | --merge FILE FILE [FILE]]\n");
 	return 2;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/differs.h"
+#include "lib/ext_error.h"
 #include "lib/guest.h"
 #include "lib/module.h"
 #include "lib/vm.h"
@@ -65,6 +66,7 @@ static void held_by_kvm_intel(void)
 {
 	const char *const load[] = { "modprobe", "kvm_intel", NULL }, *const unload[] = { "rmmod", "kvm_intel", NULL };
 	const char *const unload_kvm[] = { "rmmod", "kvm", NULL };
+	struct vtx_ext_error why;
 	struct vcpu *v;
 	int vtx, vm;
 
@@ -80,7 +82,10 @@ static void held_by_kvm_intel(void)
 	CHECK(vtx >= 0, "open /dev/vtx");
 	EXPECT_ERRNO(ioctl(vtx, KVM_CREATE_VM, 0), EBUSY);
 	EXPECT(log_says("vtx", "kvm_intel"), "the log names the likely holder");
+	CHECK_OK(ext_error_register(vtx, &why, sizeof(why), 0));
 	EXPECT_ERRNO(ioctl(vtx, KVM_CREATE_VM, 0), EBUSY);
+	EXPECT(why.code == VTX_ERROR_VMX_BUSY && why.error == EBUSY && why.found > 0, "code %u, found %llu", why.code, why.found);
+	EXPECT(strstr(why.text, "kvm_intel"), "the sentence names the likely holder");
 	CHECK_EQ(vcpu_finish(v), 5, "the result of KVM's guest");
 	guest_passes(0, answer, 0);
 	vm_free(v->vm);

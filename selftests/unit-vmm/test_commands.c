@@ -133,7 +133,7 @@ static void test_explain(void **state)
 	static struct vtx_report_saved saved;
 	struct vtx_error error;
 	const char *path = test_path("report");
-	char folder[128], command[512];
+	char folder[128], command[1024];
 
 	(void)state;
 	saved.data.has = VTX_REPORT_HAS_FAILURE;

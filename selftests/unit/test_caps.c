@@ -162,6 +162,113 @@ static void test_options_switch_off(void **state)
 	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g);
 }
 
+/* ------------------------------------------------------------------ the table says what the decision does */
+
+static u64 *word_of(struct vtx_msr_values *m, u8 word)
+{
+	u64 *const words[] = {
+		[VTX_WORD_PIN] = &m->pin, [VTX_WORD_PROC] = &m->proc, [VTX_WORD_PROC2] = &m->proc2,
+		[VTX_WORD_EXIT] = &m->exit, [VTX_WORD_ENTRY] = &m->entry, [VTX_WORD_EPT_VPID] = &m->ept_vpid,
+	};
+
+	assert_true(word < ARRAY_SIZE(words));
+	return words[word];
+}
+
+static u64 present_bit(const struct vtx_control *c)
+{
+	return BIT_ULL(c->bit + (c->word == VTX_WORD_EPT_VPID ? 0 : 32));
+}
+
+/* The decision notes these, and nothing in the module acts on them yet: the table says "unused", as a user sees it. */
+static bool noted_only(const struct vtx_control *c)
+{
+	return (c->word == VTX_WORD_PROC2 && c->bit == 25) || (c->word == VTX_WORD_EPT_VPID && (c->bit == 0 || c->bit == 40));
+}
+
+static const char *decide(const struct vtx_msr_values *m, struct vtx_caps *caps)
+{
+	const char *missing = vtx_caps_decide(m, &all, caps);
+
+	caps->proc_allowed1 = 0; /* copies of the MSRs, not decisions */
+	caps->proc2_allowed1 = 0;
+	return missing;
+}
+
+static void test_table_agrees_with_decision(void **state)
+{
+	const struct vtx_control *c;
+
+	for (c = vtx_controls; c < vtx_controls + vtx_nr_controls; c++) {
+		struct vtx_msr_values with = good, without = good;
+		struct vtx_caps caps_with, caps_without;
+		const char *missing;
+
+		/* One of two kinds of INVEPT and of INVVPID is enough: look at the row with the other one gone. */
+		if (c->word == VTX_WORD_EPT_VPID && c->bit == 26)
+			with.ept_vpid &= ~BIT_ULL(25);
+		if (c->word == VTX_WORD_EPT_VPID && c->bit == 42)
+			with.ept_vpid &= ~BIT_ULL(41);
+		*word_of(&with, c->word) |= present_bit(c);
+		without = with;
+		*word_of(&without, c->word) &= ~present_bit(c);
+
+		assert_true(vtx_control_present(&with, c));
+		assert_false(vtx_control_present(&without, c));
+		assert_null(decide(&with, &caps_with));
+		missing = decide(&without, &caps_without);
+		if (c->use == VTX_USE_NEEDED || c->use == VTX_USE_LATER) {
+			if (missing != c->missing)
+				fail_msg("without %s the decision says '%s'", c->missing, missing);
+		} else if (c->use == VTX_USE_WANTED) {
+			if (!memcmp(&caps_with, &caps_without, sizeof(caps_with)) && !missing)
+				fail_msg("%s is wanted and changes nothing", c->missing);
+		} else if (missing || (memcmp(&caps_with, &caps_without, sizeof(caps_with)) && !noted_only(c))) {
+			fail_msg("%s is not used and changes the decision", c->missing);
+		}
+		if (c->use == VTX_USE_OFF) {
+			*word_of(&with, c->word) |= BIT_ULL(c->bit);
+			assert_true(vtx_control_forced(&with, c));
+			assert_non_null(decide(&with, &caps_with));
+		}
+	}
+}
+
+static void test_table_is_sorted(void **state)
+{
+	unsigned int i;
+
+	for (i = 1; i < vtx_nr_controls; i++) {
+		const struct vtx_control *a = &vtx_controls[i - 1], *b = &vtx_controls[i];
+
+		assert_true(a->word < b->word || (a->word == b->word && a->bit < b->bit));
+		assert_string_not_equal(b->name, "");
+	}
+}
+
+/* What the decision looks at comes from the TRUE MSRs where they exist, and from nowhere without VMX. */
+static u64 number_itself(u32 msr, void *data)
+{
+	return msr == 0x480 ? *(u64 *)data : msr;
+}
+
+static void test_collect(void **state)
+{
+	u64 basic = 0x2b;
+	struct vtx_msr_values m;
+
+	vtx_caps_collect(&m, true, number_itself, &basic);
+	assert_true(m.cpuid_vmx);
+	assert_true(m.pin == 0x481 && m.proc == 0x482 && m.exit == 0x483 && m.entry == 0x484 && m.proc2 == 0x48b);
+	assert_true(m.feature_control == 0x3a && m.basic == 0x2b && m.misc == 0x485 && m.ept_vpid == 0x48c);
+	assert_true(m.cr0_fixed0 == 0x486 && m.cr0_fixed1 == 0x487 && m.cr4_fixed0 == 0x488 && m.cr4_fixed1 == 0x489);
+	basic |= 1ULL << 55;
+	vtx_caps_collect(&m, true, number_itself, &basic);
+	assert_true(m.pin == 0x48d && m.proc == 0x48e && m.exit == 0x48f && m.entry == 0x490 && m.proc2 == 0x48b);
+	vtx_caps_collect(&m, false, number_itself, &basic);
+	assert_false(m.cpuid_vmx || m.basic || m.pin);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +279,9 @@ int main(void)
 		cmocka_unit_test(test_forced_cr3_exits_are_refused),
 		cmocka_unit_test(test_vmcs_size),
 		cmocka_unit_test(test_options_switch_off),
+		cmocka_unit_test(test_table_agrees_with_decision),
+		cmocka_unit_test(test_table_is_sorted),
+		cmocka_unit_test(test_collect),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
