@@ -2,8 +2,8 @@
 /*
  * /sys/kernel/debug/kvm, when vtx serves as /dev/kvm: KVM's statistics files for kvm_stat and its like.
  *
- * A file holds one number: at the top the sum of all VMs, in the folder <pid>-<fd> that of one VM.  Only statistics that vtx
- * counts, and counts as KVM does, have a file.
+ * A file holds one number: at the top the sum of all VMs, in the folder <pid>-<fd> that of one VM.  The statistics are those of
+ * trace/stat_defs.c that KVM has as well.
  *
  * Lifetime: a VM is on the list, and its folder exists, until vtx_kvm_debugfs_vm_destroyed(), which waits for readers.
  */
@@ -12,80 +12,52 @@
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
-#include <asm/vmx.h>
 #include "trace/kvm_names.h"
+#include "trace/stat_defs.h"
 #include "vmx/vcpu.h"
 
 /* ------------------------------------------------------------------ statistics */
 
-struct statistic {
-	const char *name;	/* KVM's */
-	u64 (*of_vcpu)(const struct vtx_vcpu *vcpu, unsigned int reason);	/* summed over the vCPUs; or */
-	u64 (*of_vm)(const struct vtx_vm *vm, unsigned int level);
-	unsigned int arg;
-};
-
-static u64 one_reason(const struct vtx_vcpu *vcpu, unsigned int reason)
+/* Those of trace/stat_defs.c that KVM has, and that are one number. */
+static bool has_file(const struct vtx_stat_def *def)
 {
-	return READ_ONCE(vcpu->stats.exits[reason].count);
+	return def->in_kvm && def->size == 1;
 }
 
-static u64 all_reasons(const struct vtx_vcpu *vcpu, unsigned int unused)
+static bool of_vm(const struct vtx_stat_def *def)
 {
-	u64 sum = 0;
-
-	for (unsigned int i = 0; i < VTX_NR_EXIT_STATS; i++)
-		sum += one_reason(vcpu, i);
-	return sum;
+	return def >= vtx_vm_stat_list.defs && def < vtx_vm_stat_list.defs + vtx_vm_stat_list.nr;
 }
 
-static u64 pages(const struct vtx_vm *vm, unsigned int level)
-{
-	return atomic_long_read(&vm->ept.pages[level]);
-}
-
-#define REASON(name, reason) { name, one_reason, NULL, EXIT_REASON_##reason }
-
-static const struct statistic statistics[] = {
-	{ "exits", all_reasons },
-	REASON("io_exits", IO_INSTRUCTION),
-	REASON("irq_exits", EXTERNAL_INTERRUPT),
-	REASON("irq_window_exits", INTERRUPT_WINDOW),
-	REASON("nmi_window_exits", NMI_WINDOW),
-	REASON("halt_exits", HLT),
-	REASON("hypercalls", VMCALL),
-	REASON("invlpg", INVLPG),
-	REASON("pf_taken", EPT_VIOLATION),
-	{ "pages_4k", NULL, pages, 0 },
-	{ "pages_2m", NULL, pages, 1 },
-	{ "pages_1g", NULL, pages, 2 },
-};
-
-static u64 value_of(struct vtx_vm *vm, const struct statistic *s)
+static u64 value_of(struct vtx_vm *vm, const struct vtx_stat_def *def)
 {
 	struct vtx_vcpu *vcpu;
 	u64 sum = 0;
 	int i;
 
-	if (s->of_vm)
-		return s->of_vm(vm, s->arg);
+	if (of_vm(def))
+		return vtx_stat_value(def, vm, NULL);
 	vtx_for_each_vcpu(i, vcpu, vm)
-		sum += s->of_vcpu(vcpu, s->arg);
+		sum += vtx_stat_value(def, vm, vcpu);
 	return sum;
 }
 
 /* ------------------------------------------------------------------ files */
+
+struct vm_file {
+	struct vtx_vm *vm;
+	const struct vtx_stat_def *def;
+};
 
 /* A VM's folder, and what its files point to. */
 struct vm_entry {
 	struct list_head list;
 	struct vtx_vm *vm;
 	struct dentry *folder;
-	struct vm_file {
-		struct vtx_vm *vm;
-		const struct statistic *statistic;
-	} files[ARRAY_SIZE(statistics)];
+	unsigned int nr_files;
+	struct vm_file files[];
 };
 
 static struct dentry *root;	/* NULL: vtx does not serve as /dev/kvm, or something else has that folder */
@@ -96,7 +68,7 @@ static int vm_value(void *data, u64 *value)
 {
 	const struct vm_file *file = data;
 
-	*value = value_of(file->vm, file->statistic);
+	*value = value_of(file->vm, file->def);
 	return 0;
 }
 DEFINE_DEBUGFS_ATTRIBUTE(vm_fops, vm_value, NULL, "%llu\n");
@@ -114,21 +86,32 @@ static int sum_value(void *data, u64 *value)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(sum_fops, sum_value, NULL, "%llu\n");
 
+static void make_vm_files(struct vm_entry *entry, const struct vtx_stat_list *list)
+{
+	for (unsigned int i = 0; i < list->nr; i++) {
+		struct vm_file *file = &entry->files[entry->nr_files];
+
+		if (!has_file(&list->defs[i]))
+			continue;
+		*file = (struct vm_file){ entry->vm, &list->defs[i] };
+		entry->nr_files++;
+		debugfs_create_file(file->def->name, 0444, entry->folder, file, &vm_fops);
+	}
+}
+
 void vtx_kvm_debugfs_vm_created(struct vtx_vm *vm)
 {
 	struct vm_entry *entry;
 
 	if (!root)
 		return;
-	entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
+	entry = kzalloc(struct_size(entry, files, vtx_vm_stat_list.nr + vtx_vcpu_stat_list.nr), GFP_KERNEL_ACCOUNT);
 	if (!entry)
 		return;
 	entry->vm = vm;
 	entry->folder = debugfs_create_dir(vm->debugfs_name, root);
-	for (unsigned int i = 0; i < ARRAY_SIZE(statistics); i++) {
-		entry->files[i] = (struct vm_file){ vm, &statistics[i] };
-		debugfs_create_file(statistics[i].name, 0444, entry->folder, &entry->files[i], &vm_fops);
-	}
+	make_vm_files(entry, &vtx_vm_stat_list);
+	make_vm_files(entry, &vtx_vcpu_stat_list);
 	mutex_lock(&lock);
 	list_add_tail(&entry->list, &vms);
 	mutex_unlock(&lock);
@@ -160,6 +143,13 @@ void vtx_kvm_debugfs_vm_destroyed(struct vtx_vm *vm)
 	kfree(entry);
 }
 
+static void make_sum_files(struct dentry *folder, const struct vtx_stat_list *list)
+{
+	for (unsigned int i = 0; i < list->nr; i++)
+		if (has_file(&list->defs[i]))
+			debugfs_create_file(list->defs[i].name, 0444, folder, (void *)&list->defs[i], &sum_fops);
+}
+
 void vtx_kvm_debugfs_init(void)
 {
 	struct dentry *folder = debugfs_create_dir("kvm", NULL);
@@ -169,8 +159,8 @@ void vtx_kvm_debugfs_init(void)
 			pr_info("vtx: /sys/kernel/debug/kvm belongs to somebody else\n");
 		return;
 	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(statistics); i++)
-		debugfs_create_file(statistics[i].name, 0444, folder, (void *)&statistics[i], &sum_fops);
+	make_sum_files(folder, &vtx_vm_stat_list);
+	make_sum_files(folder, &vtx_vcpu_stat_list);
 	root = folder;
 }
 

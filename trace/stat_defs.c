@@ -50,7 +50,7 @@ enum exit_field { COUNT, TICKS, USER_TICKS, MIN, MAX, LATENCY };
 
 static void add_field(const struct vtx_exit_stat *stat, enum exit_field field, u64 *out)
 {
-	u32 inverted;
+	u32 min;
 
 	switch (field) {
 	case COUNT:
@@ -63,9 +63,9 @@ static void add_field(const struct vtx_exit_stat *stat, enum exit_field field, u
 		out[0] += READ_ONCE(stat->user_ticks);
 		break;
 	case MIN:
-		inverted = READ_ONCE(stat->min_inverted);
-		if (inverted && (!out[0] || (u32)~inverted < out[0]))
-			out[0] = (u32)~inverted;
+		min = READ_ONCE(stat->min);
+		if (min != U32_MAX && (!out[0] || min < out[0]))
+			out[0] = min;
 		break;
 	case MAX:
 		out[0] = max_t(u64, out[0], READ_ONCE(stat->max));

@@ -5,11 +5,11 @@
 
 /* ARGV[0] is the command's own name.  Returns the exit status of the process. */
 int vtx_command_run(int argc, char **argv);
-int vtx_command_trace(int argc, char **argv);
-int vtx_command_explain(int argc, char **argv);
-int vtx_command_boot_report(int argc, char **argv);
 int vtx_command_doctor(int argc, char **argv);
 int vtx_command_top(int argc, char **argv);
 int vtx_command_stat(int argc, char **argv);
+int vtx_command_trace(int argc, char **argv);
+int vtx_command_explain(int argc, char **argv);
+int vtx_command_boot_report(int argc, char **argv);
 
 #endif

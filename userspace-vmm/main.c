@@ -18,12 +18,12 @@ static const struct vtx_command {
 	const char *summary;
 } vtx_commands[] = {
 	{ "run", vtx_command_run, "run a guest (vtx run --help)" },
-	{ "trace", vtx_command_trace, "show exits, live or from a file (vtx trace --help)" },
-	{ "explain", vtx_command_explain, "say why a guest died (vtx explain --help)" },
-	{ "boot-report", vtx_command_boot_report, "say where a guest's boot time went (vtx boot-report --help)" },
 	{ "doctor", vtx_command_doctor, "say whether vtx can run here, and why not" },
 	{ "top", vtx_command_top, "show live what the guests exit for" },
 	{ "stat", vtx_command_stat, "count as kvm_stat does, live, once, or into a log" },
+	{ "trace", vtx_command_trace, "show exits, live or from a file (vtx trace --help)" },
+	{ "explain", vtx_command_explain, "say why a guest died (vtx explain --help)" },
+	{ "boot-report", vtx_command_boot_report, "say where a guest's boot time went (vtx boot-report --help)" },
 	{ "version", vtx_command_version, "print the version" },
 	{ "help", vtx_command_help, "print this text" },
 };
