@@ -224,7 +224,8 @@ static void test_text(void **state)
 	char *text = format(VTX_TRACE_TEXT, 1000000, 64, NULL);
 
 	(void)state;
-	test_contains(text, "\n  0       10         20.000 CPUID               0xffffffff8100000a leaf=0xa subleaf=0x0 cs=0x10 ticks=110 by=slow\n");
+	test_contains(text, "\n  0       10         20.000 CPUID               0xffffffff8100000a"
+			    " leaf=0xa subleaf=0x0 cs=0x10 ticks=110 by=slow\n");
 	test_contains(text, "\n# vcpu 1 lost 7\n  1        3 ");
 	test_contains(text, "ticks=longer by=slow\n");
 	test_contains(text, "ticks=- by=none\n");
