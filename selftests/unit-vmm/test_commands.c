@@ -151,9 +151,9 @@ static void test_explain(void **state)
 		 "echo 'it died as well' >%s/last_failure", folder, folder, ring_file(), folder, folder, folder);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(run(vtx_command_explain, command_line("explain|--last|2|%s", folder)), 0);
-	test_contains(out, "VM 12-3\nlast failure: it died as well\nvCPU 1: it died\n  the last 2 exits of 100");
+	test_contains(out, "VM 12-3\nvCPU 1: it died\n  the last 2 exits of 100");
 	assert_int_equal(run(vtx_command_explain, command_line("explain|-f|json|--last|3|%s", folder)), 0);
-	test_json(out, "d[\"vm\"] == \"12-3\" and len(d[\"vcpus\"]) == 1 and d[\"vcpus\"][0][\"last_failure\"] == \"it died\\n\""
+	test_json(out, "d[\"vm\"] == \"12-3\" and d[\"last_failure\"] == \"it died as well\\n\" and len(d[\"vcpus\"]) == 1 and d[\"vcpus\"][0][\"last_failure\"] == \"it died\\n\""
 		  " and len(d[\"vcpus\"][0][\"last_exits\"]) == 3");
 	assert_int_equal(run(vtx_command_explain, command_line("explain|-f|json|--vcpu|0|%s", folder)), 0);
 	test_json(out, "d[\"vcpus\"][0][\"vcpu\"] == 0 and \"last_exits\" not in d[\"vcpus\"][0]");
