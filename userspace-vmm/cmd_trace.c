@@ -68,6 +68,8 @@ static int vtx_trace_set_filter(const char *folder, const char *text, struct vtx
 		return 0;
 	why = vtx_debugfs_read(folder, "filter", NULL, &ignored);
 	sentence = why ? strstr(why, "# error: ") : NULL;
+	if (sentence)
+		sentence[strcspn(sentence, "\n")] = '\0';
 	vtx_error_set(error, VTX_STATUS_USAGE, "the kernel refuses the filter \"%s\": %.400s", text,
 		      sentence ? sentence + strlen("# error: ") : strerror(refusal));
 	free(why);
