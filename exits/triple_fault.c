@@ -110,6 +110,8 @@ static void put_faults(struct vtx_vcpu *vcpu, struct vtx_failure_report *r)
 	r->insn_len = vtx_read_code(vcpu, r->rip + vtx_vmreadl(GUEST_CS_BASE), r->insn, sizeof(r->insn));
 }
 
+static const char how_to[] = ". Concluded from the guest's tables; VTX_SET_FAULT_CHAIN or fault_chain=1 shows every exception";
+
 static void put_text(struct vtx_vcpu *vcpu, struct vtx_failure_report *r, bool seen)
 {
 	struct vtx_deliver_result res;
@@ -121,8 +123,9 @@ static void put_text(struct vtx_vcpu *vcpu, struct vtx_failure_report *r, bool s
 		n += scnprintf(r->text + n, size - n, "%s %s", i ? "," : "", vtx_exception_name(r->faults[i].vector));
 	if (vtx_explain_delivery(vcpu, X86_TRAP_DF, &res) == VTX_DELIVER_FAULT)
 		n += scnprintf(r->text + n, size - n, "; vector 8 %s", vtx_deliver_text(res.why));
-	scnprintf(r->text + n, size - n, seen ? "." : ". Concluded from the guest's tables; VTX_SET_FAULT_CHAIN or "
-		  "fault_chain=1 shows every exception.");
+	if (!seen)
+		n += scnprintf(r->text + n, size - n, "%s", how_to);
+	scnprintf(r->text + n, size - n, ".");
 }
 
 static int report(struct vtx_vcpu *vcpu, bool seen)

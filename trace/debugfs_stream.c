@@ -2,9 +2,9 @@
 /*
  * The stream of a VM's exits in debugfs: trace, trace_raw, filter (docs/tracing.md).
  *
- * Unlike the other files, trace and trace_raw work on after the VM and its folder are gone: a reader holds the stream, gets what is
- * left in its buffer and then the end. So they do without debugfs's own protection, which would have the removal of the folder wait
- * for a reader that sleeps, and would throw away what it has not read.
+ * Unlike the other files, trace and trace_raw work on after the VM and its folder are gone: a reader holds the stream, gets what
+ * is left in its buffer and then the end. So they do without debugfs's own protection, which would have the removal of the folder
+ * wait for a reader that sleeps, and would throw away what it has not read.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>

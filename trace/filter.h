@@ -55,7 +55,8 @@ struct vtx_filter_error {
 typedef const char *(*vtx_reason_name)(unsigned int reason);
 
 /* Return: 0; -EINVAL or -E2BIG with *error filled in, @filter is then worthless. @text may hold any bytes. */
-int vtx_filter_parse(struct vtx_filter *filter, const char *text, size_t len, vtx_reason_name name, struct vtx_filter_error *error);
+int vtx_filter_parse(struct vtx_filter *filter, const char *text, size_t len, vtx_reason_name name,
+		     struct vtx_filter_error *error);
 /* Why a text longer than VTX_FILTER_TEXT was not even read. Return: -E2BIG. */
 int vtx_filter_too_long(size_t len, struct vtx_filter_error *error);
 

@@ -6,7 +6,7 @@
 #include "trace/filter.h"
 
 /* A piece of the text. */
-struct word {
+struct token {
 	const char *s;
 	size_t len;
 };
@@ -37,7 +37,7 @@ static const struct {
 #define QUOTED 32 /* characters of a word that are repeated */
 
 /* The word may be anything: it is cut, and what cannot be printed becomes a question mark. */
-static void quote(struct vtx_filter_text *text, struct word word)
+static void quote(struct vtx_filter_text *text, struct token word)
 {
 	char shown[QUOTED + 1];
 	size_t n = min_t(size_t, word.len, QUOTED);
@@ -51,7 +51,7 @@ static void quote(struct vtx_filter_text *text, struct word word)
 }
 
 /* "line 2, column 6: 'word' what". Counted from 1; columns are bytes. */
-static int refuse(struct parser *p, struct word word, const char *what)
+static int refuse(struct parser *p, struct token word, const char *what)
 {
 	struct vtx_filter_text text = { .out = p->error->text, .size = sizeof(p->error->text) };
 	unsigned int line = 1, column = 1;
@@ -93,13 +93,13 @@ static bool ends_rule(char c)
 	return c == '\n' || c == ';' || c == '#';
 }
 
-static bool is(struct word word, const char *s)
+static bool is(struct token word, const char *s)
 {
 	return word.len == strlen(s) && !memcmp(word.s, s, word.len);
 }
 
 /* The rule's next word. False: it has none. */
-static bool next_word(struct parser *p, struct word *word)
+static bool next_word(struct parser *p, struct token *word)
 {
 	while (p->at < p->end && is_space(*p->at))
 		p->at++;
@@ -111,10 +111,10 @@ static bool next_word(struct parser *p, struct word *word)
 }
 
 /* Cuts @word at the first @c and returns the part before it; all of it where there is none. *found: there was. */
-static struct word cut(struct word *word, char c, bool *found)
+static struct token cut(struct token *word, char c, bool *found)
 {
 	const char *at = memchr(word->s, c, word->len);
-	struct word head = *word;
+	struct token head = *word;
 
 	*found = at;
 	if (at) {
@@ -133,7 +133,7 @@ static struct word cut(struct word *word, char c, bool *found)
 enum number { NUMBER_GOOD, NUMBER_NONE, NUMBER_LARGE };
 
 /* Decimal, or hexadecimal with 0x. */
-static enum number number(struct word word, u64 *value)
+static enum number number(struct token word, u64 *value)
 {
 	unsigned int base = 10;
 	bool large = false;
@@ -162,7 +162,7 @@ static enum number number(struct word word, u64 *value)
 	return large ? NUMBER_LARGE : NUMBER_GOOD;
 }
 
-static int bound(struct parser *p, enum vtx_filter_key key, struct word word, u64 *value)
+static int bound(struct parser *p, enum vtx_filter_key key, struct token word, u64 *value)
 {
 	switch (number(word, value)) {
 	case NUMBER_NONE:
@@ -176,10 +176,10 @@ static int bound(struct parser *p, enum vtx_filter_key key, struct word word, u6
 	}
 }
 
-static int range(struct parser *p, enum vtx_filter_key key, struct word word, struct vtx_filter_rule *rule)
+static int range(struct parser *p, enum vtx_filter_key key, struct token word, struct vtx_filter_rule *rule)
 {
 	struct vtx_filter_range *out;
-	struct word whole = word, first;
+	struct token whole = word, first;
 	bool two;
 
 	if (rule->nr_ranges[key] == VTX_FILTER_RANGES)
@@ -195,7 +195,7 @@ static int range(struct parser *p, enum vtx_filter_key key, struct word word, st
 	return out->first <= out->last ? 0 : refuse(p, whole, "is reversed: expected the smaller number first");
 }
 
-static int reason(struct parser *p, struct word word, struct vtx_filter_rule *rule)
+static int reason(struct parser *p, struct token word, struct vtx_filter_rule *rule)
 {
 	u64 n = VTX_FILTER_REASONS;
 
@@ -205,7 +205,7 @@ static int reason(struct parser *p, struct word word, struct vtx_filter_rule *ru
 		if (p->name(i) && is(word, p->name(i)))
 			n = i;
 	if (n == VTX_FILTER_REASONS && word.len > 7 && !memcmp(word.s, "REASON_", 7)) {
-		struct word digits = { word.s + 7, word.len - 7 };
+		struct token digits = { word.s + 7, word.len - 7 };
 
 		if (number(digits, &n) != NUMBER_GOOD || n >= VTX_FILTER_OTHER)
 			n = VTX_FILTER_REASONS;
@@ -218,9 +218,9 @@ static int reason(struct parser *p, struct word word, struct vtx_filter_rule *ru
 
 /* ------------------------------------------------------------------ conditions, rules */
 
-static int condition(struct parser *p, struct word word, bool negated, struct vtx_filter_rule *rule)
+static int condition(struct parser *p, struct token word, bool negated, struct vtx_filter_rule *rule)
 {
-	struct word whole = word, name, value;
+	struct token whole = word, name, value;
 	unsigned int key;
 	bool more;
 
@@ -245,7 +245,7 @@ static int condition(struct parser *p, struct word word, bool negated, struct vt
 	return 0;
 }
 
-static int rule(struct parser *p, struct word word)
+static int rule(struct parser *p, struct token word)
 {
 	struct vtx_filter *filter = p->filter;
 	struct vtx_filter_rule *new;
@@ -265,7 +265,7 @@ static int rule(struct parser *p, struct word word)
 	new->action = action;
 	filter->actions |= action;
 	while (next_word(p, &word)) {
-		struct word not = word;
+		struct token not = word;
 		bool negated = is(word, "not");
 
 		if (negated && !next_word(p, &word))
@@ -276,10 +276,11 @@ static int rule(struct parser *p, struct word word)
 	return 0;
 }
 
-int vtx_filter_parse(struct vtx_filter *filter, const char *text, size_t len, vtx_reason_name name, struct vtx_filter_error *error)
+int vtx_filter_parse(struct vtx_filter *filter, const char *text, size_t len, vtx_reason_name name,
+		     struct vtx_filter_error *error)
 {
 	struct parser p = { .text = text, .at = text, .end = text + len, .name = name, .filter = filter, .error = error };
-	struct word word;
+	struct token word;
 	int r;
 
 	memset(filter, 0, sizeof(*filter));

@@ -2,8 +2,8 @@
 /*
  * The stream of a VM's exits: readers with a buffer each, and the filter that says what they get (docs/tracing.md).
  *
- * vCPU threads put records into the readers' buffers, from the inner loop with interrupts off, too. A buffer that is full loses what
- * comes, counted by vCPU. The stream outlives its VM as long as somebody reads.
+ * vCPU threads put records into the readers' buffers, from the inner loop with interrupts off, too. A buffer that is full loses
+ * what comes, counted by vCPU. The stream outlives its VM as long as somebody reads.
  */
 #ifndef VTX_TRACE_STREAM_H
 #define VTX_TRACE_STREAM_H

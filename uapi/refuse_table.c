@@ -21,7 +21,7 @@ static const struct vtx_refuse_row rows[] = {
 	    "The argument is no address that can be read: found is the address, allowed the number of bytes that are read there."),
 	ROW(ARGUMENT_UNWRITABLE, EFAULT,
 	    "The result cannot be written to the argument: found is the address, allowed the number of bytes. What the call did is done."),
-	ROW(VM_DEAD, EIO, "The VM is dead and does nothing any more; the kernel log and debugfs `failure` say why."),
+	ROW(VM_DEAD, EIO, "The VM is dead and does nothing any more; VTX_GET_FAILURE on a vCPU, the kernel log and debugfs `failure` say why."),
 	ROW(LAPIC_MISSING, EINVAL,
 	    "This needs a local APIC in the kernel: call KVM_CREATE_IRQCHIP before the first KVM_CREATE_VCPU."),
 	ROW(EXT_ERROR_SIZE, EINVAL, "size must be that of struct vtx_ext_error, which is allowed."),

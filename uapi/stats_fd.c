@@ -179,7 +179,7 @@ static struct file *make_file(struct vtx_call *call)
  */
 long vtx_call_stats_fd(struct vtx_call *call)
 {
-	int fd = get_unused_fd_flags(0); /* inherited over exec, as KVM's */
+	int fd = get_unused_fd_flags(O_CLOEXEC);
 	struct file *file;
 
 	if (fd < 0)

@@ -122,14 +122,14 @@ static void fill_text(struct vtx_vcpu *vcpu, const struct vtx_entry_check *c, st
 	char verdict[64];
 
 	if (vcpu->exit_reason == ~0u)
-		snprintf(verdict, sizeof(verdict), "VM-instruction error %llu", r->qualification);
+		scnprintf(verdict, sizeof(verdict), "VM-instruction error %llu", r->qualification);
 	else
-		snprintf(verdict, sizeof(verdict), "exit reason %#x, qualification %#llx", vcpu->exit_reason, r->qualification);
+		scnprintf(verdict, sizeof(verdict), "exit reason %#x, qualification %#llx", vcpu->exit_reason, r->qualification);
 	if (c->n)
-		snprintf(r->text, sizeof(r->text), "VM entry refused by %s (%s): %s is %#llx, %s: %s", who, verdict, rule->field,
+		scnprintf(r->text, sizeof(r->text), "VM entry refused by %s (%s): %s is %#llx, %s: %s", who, verdict, rule->field,
 			 rule->found, rule->id, rule->text);
 	else
-		snprintf(r->text, sizeof(r->text), "VM entry refused by %s (%s): no rule matched", who, verdict);
+		scnprintf(r->text, sizeof(r->text), "VM entry refused by %s (%s): no rule matched", who, verdict);
 }
 
 void vtx_entry_explain(struct vtx_vcpu *vcpu)

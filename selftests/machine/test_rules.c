@@ -327,7 +327,7 @@ static void lenient_processor(void)
 		if (v->run->exit_reason == KVM_EXIT_FAIL_ENTRY)
 			examine(v, seed, &bad);
 		else
-			EXPECT_EQ(failure(v).kind, VTX_FAILURE_NONE, "no failure, no report");
+			EXPECT(failure(v).kind != VTX_FAILURE_ENTRY, "a report of a failed entry, and the guest ran");
 		vm_free(v->vm);
 		vcpu_free(v);
 	}

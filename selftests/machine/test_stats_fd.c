@@ -507,10 +507,9 @@ static void do_deed(const struct deed *deed)
 	struct sides s;
 	u64 all = 0;
 
+	note("%s", deed->name);
 	if (!deed->guest)
 		set_up_task(v);
-	/* Kernels that hand out huge pages by themselves would spare the guest most of its violations. */
-	CHECK_OK(madvise(v->vm->mem, v->vm->size, MADV_NOHUGEPAGE));
 	vcpu_expect_port(v, PORT_SAY);
 	if (deed->prepare)
 		deed->prepare(v);
@@ -532,6 +531,7 @@ static void exact(void)
 {
 	test_timeout(20);
 	stay_here();
+	small_pages(true);
 	for (size_t i = 0; i < ARRAY_SIZE(deeds); i++)
 		do_deed(&deeds[i]);
 }

@@ -211,10 +211,16 @@ GUEST static void huge_guest(u64 arg)
 static void huge_page(void)
 {
 	u8 *raw = host_pages(3 * HUGE), *data = (u8 *)(((uintptr_t)raw + HUGE - 1) & ~(HUGE - 1));
-	struct vcpu *v = guest_new(0, huge_guest, 0);
-	struct stats *s = stats_open(v->vm->fd), *vs = stats_open(v->fd);
+	struct vcpu *v;
+	struct stats *s, *vs;
 	u64 before, fixed;
 
+	small_pages(true);
+	v = guest_new(0, huge_guest, 0);
+	s = stats_open(v->vm->fd);
+	vs = stats_open(v->fd);
+	CHECK_OK(madvise(v->vm->mem, v->vm->size, MADV_NOHUGEPAGE));
+	small_pages(false);
 	CHECK(!madvise(data, HUGE, MADV_HUGEPAGE), "madvise");
 	memset(data, 0, HUGE);
 	if (huge_kilobytes(data) < 2048)

@@ -194,8 +194,8 @@ static void refused_filters(void)
 		size_t len;	/* 0: strlen() */
 		int error;
 	} bad[] = {
-		{ "show reason=CPUDI", "line 1, column 13: 'CPUDI' is no exit reason; expected a name as in the file exits, REASON_<number> or OTHER",
-		  0, EINVAL },
+		{ "show reason=CPUDI",
+		  "line 1, column 13: 'CPUDI' is no exit reason; expected a name as in the file exits, REASON_<number> or OTHER", 0, EINVAL },
 		{ "show\nshow port=0x30-0x20\n", "line 2, column 11: '0x30-0x20' is reversed: expected the smaller number first", 0, EINVAL },
 		{ "show vcpu=255", "line 1, column 11: '255' is too large: a vCPU's number is at most 254", 0, EINVAL },
 		{ "0", "line 1, column 1: '0' begins no rule; expected show or stop", 0, EINVAL },
@@ -643,8 +643,8 @@ static void vm_dies(void)
 /* The VM's other files in the hands of a reader when it goes. */
 static void other_files(void)
 {
-	static const char *const names[] = { "failure", "memory", "filter", "vcpu0/exits", "vcpu0/latency", "vcpu0/top", "vcpu0/recorder",
-					     "vcpu0/recorder_raw" };
+	static const char *const names[] = { "failure", "memory", "filter", "vcpu0/exits", "vcpu0/latency", "vcpu0/top",
+					     "vcpu0/recorder", "vcpu0/recorder_raw" };
 	int fds[ARRAY_SIZE(names)];
 	struct vcpu *v = known_guest(0, 2);
 	char byte[64];

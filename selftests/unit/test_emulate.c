@@ -389,6 +389,7 @@ static void test_segments(void **state)
 	assert_int_equal(vtx_emu_linear(e, VTX_EMU_DS, 0x2000, 4, VTX_EMU_ACCESS_READ, &lin), VTX_EMU_DONE);
 	assert_int_equal(lin, 0x1000);
 	assert_int_equal(vtx_emu_linear(e, VTX_EMU_DS, 0xffe, 4, VTX_EMU_ACCESS_READ, &lin), VTX_EMU_UNHANDLED);
+	assert_int_equal(e->why, VTX_EMU_WHY_WRAP);
 }
 
 static void test_segments_64(void **state)
@@ -733,7 +734,35 @@ static void test_not_ours(void **state)
 		assert_int_equal(step(), VTX_EMU_UNHANDLED);
 		assert_true(e->rip == rip && g.nr_ops == 0);
 		assert_int_not_equal(e->insn.len, 0);
+		assert_int_not_equal(e->why, VTX_EMU_WHY_NONE);
 	}
+}
+
+/* Each place that gives up says why, and has a sentence of its own. */
+static void test_why(void **state)
+{
+	static const struct {
+		const char *code;
+		enum vtx_emu_why why;
+	} cases[] = {
+		{ "0f ae 03", VTX_EMU_WHY_OPCODE },	{ "d9 03", VTX_EMU_WHY_OPCODE },
+		{ "f2 0f b8 03", VTX_EMU_WHY_UNKNOWN }, { "c4 e4 f8 6f 03", VTX_EMU_WHY_VEX_MAP },
+		{ "62 f0 7c 48 10 03", VTX_EMU_WHY_VEX_MAP }, { "62 f1 7c 48 10 03", VTX_EMU_WHY_VECTOR },
+		{ "f2 0f 6f 03", VTX_EMU_WHY_VECTOR },	{ "f3 0f ae 3b", VTX_EMU_WHY_FORM },
+	};
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(run(8, cases[i].code), VTX_EMU_UNHANDLED);
+		assert_int_equal(e->why, cases[i].why);
+	}
+	/* What is done next has no reason left over. */
+	assert_int_equal(run(8, "90"), VTX_EMU_DONE);
+	assert_int_equal(e->why, VTX_EMU_WHY_NONE);
+	for (i = 0; i < VTX_NR_EMU_WHY; i++)
+		for (j = 0; j < i; j++)
+			assert_string_not_equal(vtx_emu_why_text(i), vtx_emu_why_text(j));
+	assert_string_equal(vtx_emu_why_text(VTX_NR_EMU_WHY), vtx_emu_why_text(VTX_EMU_WHY_NONE));
 }
 
 int main(void)
@@ -756,6 +785,7 @@ int main(void)
 		cmocka_unit_test(test_exceptions),
 		cmocka_unit_test(test_bit_strings),
 		cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,18 @@ const char *module_file(void)
 	return access(file, R_OK) ? NULL : file;
 }
 
+const char *module_params(void)
+{
+	static char params[256];
+	const char *env = getenv("VTX_MODULE"), *comma = env ? strchr(env, ',') : NULL;
+
+	snprintf(params, sizeof(params), "%s", comma ? comma + 1 : "");
+	for (char *c = params; *c; c++)
+		if (*c == ',')
+			*c = ' ';
+	return params;
+}
+
 bool module_loaded(const char *name)
 {
 	char path[128];

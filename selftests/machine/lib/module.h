@@ -9,6 +9,8 @@
 
 /* File of the module: $VTX_MODULE (up to a comma), else /vtx/vtx.ko; NULL when there is none. */
 const char *module_file(void);
+/* Its parameters: what follows the comma in $VTX_MODULE, as module_load() wants them. */
+const char *module_params(void);
 bool module_loaded(const char *name);
 
 /* The system calls' own answers: 0, or -1 and errno. */

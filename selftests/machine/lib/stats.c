@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 struct stats *stats_open(int fd)
@@ -63,4 +64,9 @@ u64 stats_value(const struct stats *s, const char *name)
 	CHECK(desc, "there is no statistic %s", name);
 	CHECK_EQ(pread(s->fd, &value, 8, s->header.data_offset + desc->offset), 8, name);
 	return value;
+}
+
+void small_pages(bool on)
+{
+	CHECK_OK(prctl(PR_SET_THP_DISABLE, on, 0, 0, 0));
 }

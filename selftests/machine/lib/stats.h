@@ -31,4 +31,10 @@ u64 *stats_read(const struct stats *s);
 /* One statistic's first number, read by itself. */
 u64 stats_value(const struct stats *s, const char *name);
 
+/*
+ * Kernels that hand out huge pages by themselves would spare guests most of their EPT violations. For memory that is touched from now
+ * on; false: as the kernel likes.
+ */
+void small_pages(bool on);
+
 #endif /* VTX_SELFTEST_STATS_H */
