@@ -15,6 +15,7 @@
 
 #include "userspace-vmm/boot_watch.h"
 #include "userspace-vmm/decode.h"
+#include "userspace-vmm/trace_format.h"
 #include "userspace-vmm/trace_source.h"
 
 struct vtx_boot_entries {
@@ -35,8 +36,9 @@ static int vtx_boot_keep(struct vtx_boot_entries *all, const struct vtx_trace_en
 		all->entry = more;
 		all->room = room;
 	}
-	all->entry[all->count++] = *entry;
 	all->lost += entry->lost;
+	if (!vtx_trace_is_loss(entry))
+		all->entry[all->count++] = *entry;
 	return 0;
 }
 

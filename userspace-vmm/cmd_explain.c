@@ -183,7 +183,7 @@ static void vtx_explain_vcpus(const struct vtx_explain_command *o, const char *f
 static int vtx_explain_vm(const struct vtx_explain_command *o, struct vtx_error *error)
 {
 	static const char *const notes[] = { "failure", "last_failure", "diagnosis" };
-	static const char *const titles[] = { "the VM is dead", "last failure", "suspicions" };
+	static const char *const titles[] = { "the VM is dead", NULL, "suspicions" };
 	char folder[PATH_MAX];
 	struct vtx_json j;
 
@@ -201,7 +201,7 @@ static int vtx_explain_vm(const struct vtx_explain_command *o, struct vtx_error 
 
 		if (o->json)
 			vtx_json_text(&j, notes[i], text ? text : "");
-		else if (text && *text)
+		else if (text && *text && titles[i]) /* the last failure is that of a vCPU, below */
 			printf("%s: %s", titles[i], text);
 		free(text);
 	}

@@ -48,11 +48,13 @@ static void vtx_trace_signals(void)
 
 /* ------------------------------------------------------------------ opening */
 
+/* After a refusal the file says in a comment what is wrong with the text (docs/tracing.md). */
 static int vtx_trace_set_filter(const char *folder, const char *text, struct vtx_error *error)
 {
-	char path[PATH_MAX + 16];
+	char path[PATH_MAX + 16], *why, *sentence;
+	struct vtx_error ignored;
+	int fd, refusal;
 	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/filter", folder);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -60,10 +62,18 @@ static int vtx_trace_set_filter(const char *folder, const char *text, struct vtx
 		return vtx_error_set(error, VTX_STATUS_DEVICE, "cannot open %s: %s", path, strerror(errno));
 	/* One byte at least: writing nothing would not reach the kernel. */
 	n = *text ? write(fd, text, strlen(text)) : write(fd, "\n", 1);
+	refusal = errno;
 	close(fd);
 	if (n >= 0)
 		return 0;
-	return vtx_error_set(error, VTX_STATUS_USAGE, "the kernel refuses the filter \"%s\": %s", text, strerror(errno));
+	why = vtx_debugfs_read(folder, "filter", NULL, &ignored);
+	sentence = why ? strstr(why, "# error: ") : NULL;
+	if (sentence)
+		sentence[strcspn(sentence, "\n")] = '\0';
+	vtx_error_set(error, VTX_STATUS_USAGE, "the kernel refuses the filter \"%s\": %.400s", text,
+		      sentence ? sentence + strlen("# error: ") : strerror(refusal));
+	free(why);
+	return -1;
 }
 
 /* What a live stream does not say, the VM's flight recorders do. */
@@ -167,7 +177,7 @@ static void vtx_trace_show(struct vtx_trace_run *run, struct vtx_trace_entry *e)
 	}
 	e->lost += run->lost;
 	run->lost = 0;
-	run->shown++;
+	run->shown += !vtx_trace_is_loss(e);
 	if (run->raw)
 		fwrite(e, sizeof(*e), 1, run->raw);
 	else

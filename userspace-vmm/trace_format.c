@@ -199,6 +199,25 @@ static void vtx_chrome_entry(struct vtx_trace_format *f, const struct vtx_trace_
 	vtx_json_close(&j, '}');
 }
 
+/* ------------------------------------------------------------------ losses */
+
+/* Records were lost and none has come since: a count alone, whose record is all 0 (docs/tracing.md, the stream). */
+bool vtx_trace_is_loss(const struct vtx_trace_entry *e)
+{
+	static const struct vtx_record none;
+
+	return e->lost && !memcmp(&e->record, &none, sizeof(none));
+}
+
+static void vtx_trace_loss(struct vtx_trace_format *f, const struct vtx_trace_entry *e)
+{
+	if (f->style == VTX_TRACE_TEXT)
+		fprintf(f->out, "# vcpu %u lost %u\n", e->vcpu_id, e->lost);
+	else if (f->style == VTX_TRACE_JSON)
+		fprintf(f->out, "{\"vcpu\": %u, \"lost\": %u}\n", e->vcpu_id, e->lost);
+	/* without a time there is no place for it in Chrome's picture */
+}
+
 /* ------------------------------------------------------------------ all */
 
 void vtx_trace_begin(struct vtx_trace_format *f)
@@ -218,8 +237,12 @@ void vtx_trace_entry(struct vtx_trace_format *f, const struct vtx_trace_entry *e
 		[VTX_TRACE_CHROME] = vtx_chrome_entry,
 	};
 
-	vtx_trace_started(f, e);
 	f->lost += e->lost;
+	if (vtx_trace_is_loss(e)) {
+		vtx_trace_loss(f, e);
+		return;
+	}
+	vtx_trace_started(f, e);
 	print[f->style](f, e);
 }
 

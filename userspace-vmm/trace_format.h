@@ -37,6 +37,9 @@ void vtx_trace_begin(struct vtx_trace_format *format);
 void vtx_trace_entry(struct vtx_trace_format *format, const struct vtx_trace_entry *entry);
 void vtx_trace_end(struct vtx_trace_format *format);
 
+/* Is this no exit but a count of lost ones? */
+bool vtx_trace_is_loss(const struct vtx_trace_entry *entry);
+
 /* One entry as an element of an array that is open. */
 void vtx_trace_object(struct vtx_trace_format *format, struct vtx_json *json, const struct vtx_trace_entry *entry);
 

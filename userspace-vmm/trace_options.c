@@ -190,7 +190,7 @@ bool vtx_trace_wanted(const struct vtx_trace_options *o, const struct vtx_trace_
 
 	if (o->vcpu >= 0 && e->vcpu_id != (uint32_t)o->vcpu)
 		return false;
-	if (o->any_reason)
+	if (o->any_reason || vtx_trace_is_loss(e))
 		return true;
 	if (e->record.reason == ~0U)
 		return o->failed_entries;

@@ -52,6 +52,11 @@ static void test_all_options(void **state)
 	assert_int_equal(o.cpus, 3);
 	assert_string_equal(o.device, "/dev/kvm");
 	assert_true(o.verbose);
+	assert_null(o.report);
+	assert_int_equal(parse("run|-k|K|--report|R|--symbols|S"), 0);
+	assert_string_equal(o.report, "R");
+	assert_string_equal(o.symbols, "S");
+	assert_null(o.boot);
 }
 
 static void test_flat(void **state)

@@ -224,7 +224,8 @@ static void test_text(void **state)
 	char *text = format(VTX_TRACE_TEXT, 1000000, 64, NULL);
 
 	(void)state;
-	test_contains(text, "\n  0       10         20.000 CPUID               0xffffffff8100000a leaf=0xa subleaf=0x0 cs=0x10 ticks=110 by=slow\n");
+	test_contains(text, "\n  0       10         20.000 CPUID               0xffffffff8100000a"
+			    " leaf=0xa subleaf=0x0 cs=0x10 ticks=110 by=slow\n");
 	test_contains(text, "\n# vcpu 1 lost 7\n  1        3 ");
 	test_contains(text, "ticks=longer by=slow\n");
 	test_contains(text, "ticks=- by=none\n");
@@ -272,6 +273,34 @@ static void test_chrome(void **state)
 	text = format(VTX_TRACE_CHROME, 0, 0, NULL);
 	test_json(text, "len(d) == 1");
 	free(text);
+}
+
+/* A count of lost records that comes without an exit. */
+static void test_loss_alone(void **state)
+{
+	static struct vtx_trace_format f;
+	struct vtx_trace_entry e = { .vcpu_id = 1, .lost = 904 };
+	char *text = NULL;
+	size_t size;
+
+	(void)state;
+	for (int style = VTX_TRACE_TEXT; style <= VTX_TRACE_CHROME; style++) {
+		f = (struct vtx_trace_format){ .style = (enum vtx_trace_style)style };
+		f.out = open_memstream(&text, &size);
+		vtx_trace_begin(&f);
+		vtx_trace_entry(&f, &e);
+		vtx_trace_end(&f);
+		fclose(f.out);
+		if (style == VTX_TRACE_TEXT)
+			test_contains(text, "\n# vcpu 1 lost 904\n# 904 records were lost\n");
+		else
+			test_json(text, style == VTX_TRACE_JSON ? "d == {\"vcpu\": 1, \"lost\": 904}" : "len(d) == 1");
+		free(text);
+	}
+	assert_int_equal(parse("trace --reason CPUID"), 0);
+	assert_true(vtx_trace_wanted(&o, &e));
+	e.record.by = VTX_BY_FAST;
+	assert_false(vtx_trace_wanted(&o, &e));
 }
 
 /* Names of a guest's symbols are the guest's: they must not get out of their quotes. */
@@ -334,7 +363,7 @@ int main(void)
 		cmocka_unit_test(test_options),	    cmocka_unit_test(test_options_refused), cmocka_unit_test(test_raw_entries),
 		cmocka_unit_test(test_recorder),    cmocka_unit_test(test_garbage),	    cmocka_unit_test(test_text),
 		cmocka_unit_test(test_json_lines),  cmocka_unit_test(test_chrome),	    cmocka_unit_test(test_symbols_in_json),
-		cmocka_unit_test(test_find_vm),
+		cmocka_unit_test(test_loss_alone),  cmocka_unit_test(test_find_vm),
 	};
 
 	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);

@@ -28,13 +28,13 @@ static inline int test_folder_remove(void **state)
 	return system(command) ? -1 : 0;
 }
 
-/* The path of NAME in the folder; the next call but three overwrites it. */
+/* The path of NAME in the folder; good for 64 calls. */
 static inline const char *test_path(const char *name)
 {
-	static char paths[4][128];
+	static char paths[64][128];
 	static unsigned int n;
 
-	n = (n + 1) % 4;
+	n = (n + 1) % 64;
 	snprintf(paths[n], sizeof(paths[n]), "%s/%s", test_folder, name);
 	return paths[n];
 }
