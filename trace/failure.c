@@ -6,8 +6,19 @@
 #include <linux/preempt.h>
 #include <linux/printk.h>
 #include "trace/failure.h"
+#include "trace/recorder.h"
 #include "vmx/regs.h"
 #include "vmx/vm.h"
+
+/* None of its vCPUs enters a guest again, so they stay frozen. */
+static void freeze_recorders(struct vtx_vm *vm)
+{
+	struct vtx_vcpu *vcpu;
+	int i;
+
+	vtx_for_each_vcpu(i, vcpu, vm)
+		vtx_recorder_freeze(vcpu);
+}
 
 void vtx_vm_fail(struct vtx_vm *vm, struct vtx_vcpu *vcpu, const char *fmt, ...)
 {
@@ -40,5 +51,6 @@ void vtx_vm_fail(struct vtx_vm *vm, struct vtx_vcpu *vcpu, const char *fmt, ...)
 	else
 		pr_err_ratelimited("vtx: VM %s is dead: %s\n", vm->debugfs_name, failure->text);
 
+	freeze_recorders(vm);
 	vtx_vm_request_all(vm, VTX_REQ_VM_DEAD);
 }

@@ -179,11 +179,9 @@ void vtx_livelock_ept(struct vtx_vcpu *vcpu, u64 gpa)
 
 /* ------------------------------------------------------------------ a window that stays closed */
 
-void vtx_livelock_waits(struct vtx_vcpu *vcpu, bool waits)
+void vtx_livelock_waits(struct vtx_livelock *l, bool open)
 {
-	struct vtx_livelock *l = &vcpu->livelock;
-
-	if (likely(!waits) || (vtx_rflags(vcpu) & X86_EFLAGS_IF)) {
+	if (open) {
 		l->window_since = 0;
 		l->window_told = false;
 	} else if (!l->window_since) {
@@ -200,18 +198,4 @@ void vtx_livelock_window(struct vtx_vcpu *vcpu)
 		return;
 	l->window_told = true;
 	vtx_diagnose(vcpu, VTX_FINDING_WINDOW, 0, "an interrupt waits, and interrupts have been off for 2 s");
-}
-
-void vtx_livelock_enter(struct vtx_vcpu *vcpu)
-{
-	struct vtx_livelock *l = &vcpu->livelock;
-
-	if (l->window_since)
-		l->window_since += rdtsc() - l->left;
-}
-
-void vtx_livelock_leave(struct vtx_vcpu *vcpu)
-{
-	if (vcpu->livelock.window_since)
-		vcpu->livelock.left = rdtsc();
 }

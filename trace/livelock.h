@@ -8,6 +8,7 @@
 
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <asm/msr.h>
 
 struct vtx_vm;
 struct vtx_vcpu;
@@ -61,13 +62,23 @@ void vtx_livelock_block(struct vtx_vcpu *vcpu);
 void vtx_livelock_unblock(struct vtx_vcpu *vcpu);
 /* An EPT violation that was handled the slow way, for the page at @gpa. */
 void vtx_livelock_ept(struct vtx_vcpu *vcpu, u64 gpa);
-/* An interrupt @waits or not; whenever events were looked at. */
-void vtx_livelock_waits(struct vtx_vcpu *vcpu, bool waits);
+/* An interrupt waits, and @open says whether IF is set; whenever events were looked at. */
+void vtx_livelock_waits(struct vtx_livelock *l, bool open);
 /* At exits where there is time, while window_since is set. */
 void vtx_livelock_window(struct vtx_vcpu *vcpu);
+
 /* KVM_RUN begins and ends: time in user space is not the guest's. */
-void vtx_livelock_enter(struct vtx_vcpu *vcpu);
-void vtx_livelock_leave(struct vtx_vcpu *vcpu);
+static inline void vtx_livelock_enter(struct vtx_livelock *l)
+{
+	if (unlikely(l->window_since))
+		l->window_since += rdtsc() - l->left;
+}
+
+static inline void vtx_livelock_leave(struct vtx_livelock *l)
+{
+	if (unlikely(l->window_since))
+		l->left = rdtsc();
+}
 
 extern const struct file_operations vtx_diagnosis_fops;
 

@@ -179,35 +179,43 @@ static inline void vtx_exit_left_open(struct vtx_vcpu *vcpu)
 	vcpu->exit_open = true;
 }
 
-static inline void vtx_exit_close(struct vtx_vcpu *vcpu, u8 by)
+/* The open exit is answered at @now. Return: its counters. */
+static inline struct vtx_exit_stat *vtx_exit_close(struct vtx_vcpu *vcpu, u8 by, u64 now)
 {
-	u32 ticks = min_t(u64, rdtsc() - vcpu->exit_tsc, U32_MAX);
+	struct vtx_exit_stat *stat = vtx_exit_stat(vcpu, vcpu->exit_reason);
+	struct vtx_record *record = vcpu->record;
+	u32 ticks = min_t(u64, now - vcpu->exit_tsc, U32_MAX);
 
 	vcpu->exit_open = false;
-	vcpu->record->ticks = ticks;
-	vcpu->record->by = by;
-	vtx_stat_exit(vtx_exit_stat(vcpu, vcpu->exit_reason), ticks);
+	record->ticks = ticks;
+	record->by = by;
+	vtx_stat_exit(stat, ticks);
 	if (static_branch_unlikely(&vtx_streaming))
-		vtx_stream_exit(vcpu, vcpu->record);
+		vtx_stream_exit(vcpu, record);
+	return stat;
 }
 
 /* KVM_RUN ends with @result; 0: for the open exit. */
 static inline void vtx_exit_to_user(struct vtx_vcpu *vcpu, int result)
 {
+	u64 now;
+
 	if (!vcpu->exit_open)
 		return;
-	vtx_exit_close(vcpu, result ? VTX_BY_SLOW : VTX_BY_USER);
-	if (!result) {
-		vcpu->user_stat = vtx_exit_stat(vcpu, vcpu->exit_reason);
-		vcpu->user_tsc = rdtsc();
+	now = rdtsc();
+	if (result) {
+		vtx_exit_close(vcpu, VTX_BY_SLOW, now);
+		return;
 	}
+	vcpu->user_stat = vtx_exit_close(vcpu, VTX_BY_USER, now);
+	vcpu->user_tsc = now;
 }
 
 /* A stretch of entries begins. */
 static inline void vtx_exit_entering(struct vtx_vcpu *vcpu)
 {
 	if (vcpu->exit_open)
-		vtx_exit_close(vcpu, VTX_BY_SLOW);
+		vtx_exit_close(vcpu, VTX_BY_SLOW, rdtsc());
 	if (vcpu->user_stat) {
 		vcpu->user_stat->user_ticks += rdtsc() - vcpu->user_tsc;
 		vcpu->user_stat = NULL;

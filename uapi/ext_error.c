@@ -90,8 +90,6 @@ bool vtx_ext_error_begin(struct vtx_ext_buffer __rcu **slot, struct vtx_refusal 
 	struct bucket *bucket;
 	unsigned long flags;
 
-	if (likely(!rcu_access_pointer(*slot)))
-		return false;
 	/* Read once: what another thread registers meanwhile is for the calls after this one. */
 	call->address = address_of(slot);
 	if (!call->address)

@@ -113,14 +113,21 @@ static long find_and_serve(const struct vtx_ioctl *rows, unsigned int n, struct 
 	return row ? serve(row, call) : vtx_refuse(unknown, VTX_NO_FIELD, call->cmd, 0);
 }
 
-long vtx_ioctl_call(const struct vtx_ioctl *rows, unsigned int n, struct vtx_call *call, enum vtx_error_code unknown)
+/* The descriptor has a buffer, or had a moment ago. */
+static noinline long serve_and_explain(const struct vtx_ioctl *rows, unsigned int n, struct vtx_call *call, enum vtx_error_code unknown)
 {
 	struct vtx_refusal refusal;
-	long ret;
+	bool wanted = vtx_ext_error_begin(call->ext_error, &refusal);
+	long ret = find_and_serve(rows, n, call, unknown);
 
-	if (likely(!vtx_ext_error_begin(call->ext_error, &refusal)))
-		return find_and_serve(rows, n, call, unknown);
-	ret = find_and_serve(rows, n, call, unknown);
-	vtx_ext_error_end(&refusal, call->cmd, ret);
+	if (wanted)
+		vtx_ext_error_end(&refusal, call->cmd, ret);
 	return ret;
+}
+
+long vtx_ioctl_call(const struct vtx_ioctl *rows, unsigned int n, struct vtx_call *call, enum vtx_error_code unknown)
+{
+	if (unlikely(rcu_access_pointer(*call->ext_error)))
+		return serve_and_explain(rows, n, call, unknown);
+	return find_and_serve(rows, n, call, unknown);
 }

@@ -339,7 +339,8 @@ void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 	wants_nmi = atomic_read(&ev->nmi_pending);
 	wants_irq = irq_waits(vcpu) || (!vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window));
 	vtx_controls_set_windows(vcpu, wants_irq, wants_nmi);
-	vtx_livelock_waits(vcpu, wants_irq);
+	if (unlikely(wants_irq || vcpu->livelock.window_since))
+		vtx_livelock_waits(&vcpu->livelock, !wants_irq || (vtx_rflags(vcpu) & X86_EFLAGS_IF));
 	/* An exception still pending behind a re-injected event gets its turn at the next exit. */
 	if (ev->exc.pending)
 		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);

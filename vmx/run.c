@@ -413,11 +413,11 @@ int vtx_vcpu_run(struct vtx_vcpu *vcpu)
 	/* KVM_INTERRUPT, request_interrupt_window and register changes may have come since. */
 	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 
-	vtx_livelock_enter(vcpu);
+	vtx_livelock_enter(&vcpu->livelock);
 	do {
 		r = run_once(vcpu);
 	} while (r == VTX_EXIT_RESUME);
 	vtx_exit_to_user(vcpu, r);
-	vtx_livelock_leave(vcpu);
+	vtx_livelock_leave(&vcpu->livelock);
 	return r;
 }
