@@ -21,7 +21,7 @@
 
 #ifdef __KERNEL__
 /* uapi/ext_error.c. Any context; notes the reason when the current task is in an ioctl whose caller wants to know. */
-int vtx_refuse(enum vtx_error_code code, u32 offset, u64 found, u64 allowed);
+int __cold vtx_refuse(enum vtx_error_code code, u32 offset, u64 found, u64 allowed);
 #else
 static inline int vtx_refuse(enum vtx_error_code code, u32 offset, u64 found, u64 allowed)
 {
