@@ -5,7 +5,7 @@
  * An exit is opened right after the guest has left and closed before it is entered again, or when KVM_RUN returns.  Everything
  * is written by the vCPU's thread alone; readers copy and then look whether they were overtaken (struct vtx_ring).
  *
- * What all this costs is measured by a module without it: make NO_RECORDER=1 (docs/performance.md).
+ * What all this costs is measured by a module without it: make NO_RECORDER=1, as make bench does.
  */
 #ifndef VTX_TRACE_RECORDER_H
 #define VTX_TRACE_RECORDER_H
