@@ -406,6 +406,29 @@ static void many_rules(void)
 		EXPECT(!strncmp(r.rules[i].id, "guest.", 6), "rule %d: '%s'", i, r.rules[i].id);
 }
 
+/*
+ * Control fields and guest state, both bad: the processor looks at the fields first, and its verdict is about these alone. Where vtx
+ * refuses it has looked at all.
+ */
+static void control_comes_first(void)
+{
+	struct vcpu *v = start(LONG, 0);
+	struct vtx_failure_report r;
+	struct state t;
+
+	get(v, &t);
+	gp_without_error(&t);
+	cs_long_and_32(&t);
+	set(v, &t);
+	CHECK_OK(ioctl(v->fd, KVM_RUN, 0));
+	CHECK_EQ(v->run->exit_reason, KVM_EXIT_FAIL_ENTRY, "the exit");
+	r = failure(v);
+	EXPECT_EQ(r.exit_reason, ~0U, "the exit reason");
+	EXPECT_EQ(r.nr_rules, checks_before_entry() ? 2 : 1, "the number of rules");
+	EXPECT(!strcmp(r.rules[0].id, "control.inject.error-missing"), "the first rule %s", r.rules[0].id);
+	EXPECT(!strcmp(r.rules[1].id, checks_before_entry() ? "guest.cs.long-and-32" : ""), "the second rule '%s'", r.rules[1].id);
+}
+
 /* ------------------------------------------------------------------ the ioctl and the files */
 
 static void ioctl_bad_input(void)
@@ -586,7 +609,7 @@ static void parameter(void)
 
 static const struct test tests[] = {
 	TEST(segments), TEST(registers_and_events), TEST(lenient_processor), TEST(strict_processor), TEST(nmi_after_sti),
-	TEST(many_rules),
+	TEST(many_rules), TEST(control_comes_first),
 	TEST(ioctl_bad_input), TEST(files), TEST(file_outlives_vm), TEST(read_while_failing), TEST(parameter),
 };
 
