@@ -59,7 +59,7 @@ $(KERNELS:%=stage-%): stage-%: tools
 	gcc -O2 -Wall -static -o $(STAGE)/$*/mini userspace-vmm/examples/mini.c
 	$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
 	@cp build/selftests/machine/test_* build/selftests/machine/bench selftests/machine/test_example selftests/machine/test_tool \
-		selftests/machine/run-all selftests/machine/bench-both $(STAGE)/$*/selftests/
+		selftests/machine/test_explain selftests/machine/run-all selftests/machine/bench-both $(STAGE)/$*/selftests/
 
 # vtx without counters and flight recorder, to measure what they cost.
 stage-plain: stage-6.1

@@ -10,7 +10,7 @@ void vtx_top_init(struct vtx_top *top)
 	unsigned int i;
 
 	for (i = 0; i < VTX_TOP_KEYS; i++)
-		top->entries[i] = (struct vtx_top_entry){ .key = VTX_TOP_FREE };
+		top->entries[i] = (struct vtx_top_entry){ .key = vtx_top_free(i) };
 	top->overflow = 0;
 }
 
@@ -18,10 +18,14 @@ void vtx_top_count_slow(struct vtx_top *top, u64 key)
 {
 	unsigned int i, at = vtx_top_start(key);
 
+	if (key == VTX_TOP_FREE) {
+		top->overflow++;
+		return;
+	}
 	for (i = 0; i < VTX_TOP_STEPS; i++, at = (at + 1) % VTX_TOP_KEYS) {
 		struct vtx_top_entry *entry = &top->entries[at];
 
-		if (entry->key == VTX_TOP_FREE)
+		if (entry->key == vtx_top_free(at))
 			WRITE_ONCE(entry->key, key);
 		if (entry->key != key)
 			continue;
@@ -46,7 +50,7 @@ unsigned int vtx_top_sorted(const struct vtx_top *top, struct vtx_top_entry *out
 			.key = READ_ONCE(top->entries[i].key),
 		};
 
-		if (entry.key == VTX_TOP_FREE || !entry.count)
+		if (entry.key == vtx_top_free(i) || !entry.count)
 			continue;
 		for (at = n++; at && before(&entry, &out[at - 1]); at--)
 			out[at] = out[at - 1];

@@ -14,7 +14,7 @@
 #define VTX_TOP_FREE  (~0ULL)	/* no key: counted as overflow */
 
 struct vtx_top_entry {
-	u64 key;	/* VTX_TOP_FREE: nobody's */
+	u64 key;	/* vtx_top_free(): nobody's */
 	u64 count;
 };
 
@@ -29,6 +29,15 @@ static __always_inline unsigned int vtx_top_start(u64 key)
 	return ((u32)key * 0x9e3779b1U) >> (32 - VTX_TOP_BITS);
 }
 
+/*
+ * What a free place holds instead of a key: one that vtx_top_count() never compares there, so that a guest which calls by the number
+ * VTX_TOP_FREE does not count in it. That is VTX_TOP_FREE itself, but for the place where the search for it begins; 0 begins elsewhere.
+ */
+static inline u64 vtx_top_free(unsigned int at)
+{
+	return at == vtx_top_start(VTX_TOP_FREE) ? 0 : VTX_TOP_FREE;
+}
+
 void vtx_top_init(struct vtx_top *top);
 
 /* @key was not in its first place. */
@@ -38,7 +47,6 @@ static __always_inline void vtx_top_count(struct vtx_top *top, u64 key)
 {
 	struct vtx_top_entry *entry = &top->entries[vtx_top_start(key)];
 
-	/* A key that is VTX_TOP_FREE would be counted in a free place, which nobody shows. */
 	if (likely(entry->key == key))
 		entry->count++;
 	else

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Why a guest died: chains of faults with every exception intercepted (VTX_SET_FAULT_CHAIN) and without, failed emulation, events
- * that cannot be delivered; and that the report stays until the next one.
+ * that cannot be delivered; and that the report stays until the next one. With $VTX_SAVE_REPORTS some go to files there as well.
  */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/guest.h"
+#include "lib/report.h"
 #include "lib/vm.h"
 #include "../../uapi/vtx.h"
 
@@ -96,6 +97,7 @@ static void check_link(const struct vtx_fault *f, const struct want *w, unsigned
 }
 
 struct chain {
+	const char *name;	/* of the saved report */
 	const struct want *full, *reduced;
 	unsigned int nr_full, nr_reduced;
 	u64 rip, rsp;
@@ -105,7 +107,7 @@ struct chain {
 	const char *text;	/* part of the sentence */
 };
 
-#define CHAIN(f, r) .full = (f), .nr_full = ARRAY_SIZE(f), .reduced = (r), .nr_reduced = ARRAY_SIZE(r)
+#define CHAIN(f, r) .name = __func__, .full = (f), .nr_full = ARRAY_SIZE(f), .reduced = (r), .nr_reduced = ARRAY_SIZE(r)
 #define CODE(bytes) .code = (bytes), .code_len = sizeof(bytes) - 1
 
 static void check_code(const u8 *insn, unsigned int len, const struct chain *c)
@@ -121,7 +123,10 @@ static void check_chain(struct vcpu *v, const struct chain *c, bool full)
 	const struct want *w = full ? c->full : c->reduced;
 	unsigned int n = full ? c->nr_full : c->nr_reduced;
 	struct vtx_failure_report r = report_of(v);
+	char name[64];
 
+	snprintf(name, sizeof(name), "%s-%s", c->name, full ? "full" : "reduced");
+	save_report(name, &r);
 	CHECK_EQ(r.kind, VTX_FAILURE_TRIPLE_FAULT, "the kind");
 	EXPECT_EQ(r.rip, c->rip, "RIP");
 	EXPECT_EQ(r.cs, c->cs, "CS");
@@ -496,6 +501,7 @@ static void emulation(void)
 
 	vcpu_expect(v, KVM_EXIT_INTERNAL_ERROR);
 	r = report_of(v);
+	save_report("emulation", &r);
 	CHECK_EQ(r.kind, VTX_FAILURE_EMULATION, "the kind");
 	EXPECT_EQ(r.rip, (uintptr_t)f_fxsave, "RIP");
 	EXPECT_EQ(r.regs[7], GUEST_ABSENT + 0x120, "RDI");
@@ -584,6 +590,7 @@ static void delivery(void)
 	vcpu_expect(v, KVM_EXIT_INTERNAL_ERROR);
 	EXPECT_EQ(v->run->internal.suberror, KVM_INTERNAL_ERROR_DELIVERY_EV, "the suberror");
 	r = report_of(v);
+	save_report("delivery", &r);
 	EXPECT_EQ(r.kind, VTX_FAILURE_INTERNAL, "the kind");
 	EXPECT(strstr(r.text, "Vector 6") && strstr(r.text, "0xd00000"), "'%s'", r.text);
 	EXPECT(r.insn_len == sizeof(r.insn) && r.insn[0] == 0x0f, "%u bytes", r.insn_len);

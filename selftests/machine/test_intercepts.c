@@ -241,8 +241,65 @@ static void same_with_and_without(void)
 	free(off);
 }
 
+/* ------------------------------------------------------------------ NMIs, as user space sees them */
+
+GUEST static void bad_iret(struct g_frame *frame)
+{
+	(void)frame;
+	g_say(1);
+	G_TRY("pushq $0\n\tpushq $0\n\tpushq $2\n\tpushq $0x18f\n\tpushq $0\n\tiretq", : : : "memory");
+	asm volatile("add $40, %%rsp" : : : "memory", "cc");
+	g_say(3);
+}
+
+GUEST static void on_bad_iret(struct g_frame *frame)
+{
+	g_say(2);
+	frame->rip = g_fixup;
+	g_fixup = 0;
+}
+
+GUEST static void bad_iret_guest(u64 arg)
+{
+	(void)arg;
+	g_handler[2] = bad_iret;
+	g_handler[13] = on_bad_iret;
+	g_say(0);
+	g_pause();
+	g_done(4);
+}
+
+static u32 nmis_masked(struct vcpu *v)
+{
+	struct kvm_vcpu_events e;
+
+	CHECK_OK(ioctl(v->fd, KVM_GET_VCPU_EVENTS, &e));
+	return e.nmi.masked;
+}
+
+/* The IRET that ends an NMI's handler unblocks NMIs even when it faults: the fault's handler must find them so (SDM vol. 3, 6.7.1). */
+static void iret_that_faults(void)
+{
+	for (unsigned long chain = 0; chain < 2; chain++) {
+		struct vcpu *v = guest_new(0, bad_iret_guest, 0);
+
+		CHECK_OK(ioctl(v->fd, VTX_SET_FAULT_CHAIN, chain));
+		CHECK_EQ(vcpu_expect_port(v, PORT_SAY), 0, "the guest");
+		CHECK_OK(ioctl(v->fd, KVM_NMI, 0));
+		CHECK_EQ(vcpu_expect_port(v, PORT_SAY), 1, "the handler of NMI");
+		EXPECT_EQ(nmis_masked(v), 1, "nmi.masked in it");
+		CHECK_EQ(vcpu_expect_port(v, PORT_SAY), 2, "the handler of #GP");
+		EXPECT_EQ(nmis_masked(v), 0, chain ? "nmi.masked there, mode on" : "nmi.masked there, mode off");
+		CHECK_EQ(vcpu_expect_port(v, PORT_SAY), 3, "the handler of NMI again");
+		EXPECT_EQ(nmis_masked(v), 0, "nmi.masked behind the handler of #GP");
+		CHECK_EQ(vcpu_finish(v), 4, "the result");
+		vm_free(v->vm);
+		vcpu_free(v);
+	}
+}
+
 static const struct test tests[] = {
-	TEST(same_with_and_without),
+	TEST(same_with_and_without), TEST(iret_that_faults),
 };
 
 int main(int argc, char **argv)

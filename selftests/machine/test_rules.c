@@ -2,7 +2,7 @@
 /*
  * Why an entry failed: states that no processor can be in, set through ordinary ioctls, and the rule of Intel's manual that vtx
  * names for each in VTX_GET_FAILURE and debugfs.  Run it with vtx.ko,check_entry=1 as well: then vtx refuses the entry before
- * the processor sees it, and must name the same rule.
+ * the processor sees it, and must name the same rule. With $VTX_SAVE_REPORTS each report goes to a file there as well.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include "../../uapi/vtx.h"
 #include "lib/guest.h"
 #include "lib/module.h"
+#include "lib/report.h"
 #include "lib/vm.h"
 
 GUEST static void answer(u64 arg)
@@ -37,6 +38,7 @@ struct seed {
 	enum mode mode;
 	unsigned int vm_flags;
 	void (*spoil)(struct state *t);
+	const char *name;	/* "LONG-cs_type" */
 };
 
 #define SEED(name, text)                   \
@@ -120,8 +122,8 @@ SEED(v86_base, v86(t); t->s.ds.base = 0x2000)
 SEED(v86_limit, v86(t); t->s.ss.limit = 0xfffff)
 SEED(v86_rights, v86(t); t->s.gs.dpl = 0)
 
-#define ONE(mode, spoil, rule) { rule, 1, mode, 0, spoil }
-#define IRQCHIP(mode, spoil, rule) { rule, 1, mode, VM_IRQCHIP, spoil }
+#define ONE(mode, spoil, rule) { rule, 1, mode, 0, spoil, #mode "-" #spoil }
+#define IRQCHIP(mode, spoil, rule) { rule, 1, mode, VM_IRQCHIP, spoil, #mode "-" #spoil }
 
 static const struct seed seeds[] = {
 	ONE(LONG, cs_long_and_32, "guest.cs.long-and-32"), ONE(LONG, cs_dpl_data, "guest.cs.dpl-data"),
@@ -217,6 +219,7 @@ static void examine(struct vcpu *v, const struct seed *seed, const struct state 
 	u64 reason = v->run->fail_entry.hardware_entry_failure_reason;
 	struct vtx_failure_report r = failure(v);
 
+	save_report(seed->name, &r);
 	EXPECT_EQ(r.kind, VTX_FAILURE_ENTRY, "the kind");
 	EXPECT_EQ(r.nr_rules, seed->rules, seed->rule);
 	EXPECT(!strcmp(r.rules[0].id, seed->rule), "%s: the report names %s", seed->rule, r.rules[0].id);
@@ -349,6 +352,7 @@ static void strict_processor(void)
 	if (v->run->exit_reason != KVM_EXIT_FAIL_ENTRY)
 		return;
 	r = failure(v);
+	save_report("no_rule", &r);
 	EXPECT_EQ(r.kind, VTX_FAILURE_ENTRY, "the kind");
 	EXPECT_EQ(r.nr_rules, 0, "the number of rules");
 	EXPECT(!r.rules[0].id[0], "a rule: %s", r.rules[0].id);
@@ -395,10 +399,34 @@ static void many_rules(void)
 	CHECK_OK(ioctl(v->fd, KVM_RUN, 0));
 	CHECK_EQ(v->run->exit_reason, KVM_EXIT_FAIL_ENTRY, "the exit");
 	r = failure(v);
+	save_report("ten_rules", &r);
 	EXPECT_EQ(r.nr_rules, 10, "the number of rules");
 	EXPECT(!strcmp(r.rules[0].id, "guest.gdtr.base"), "the first rule %s", r.rules[0].id);
 	for (int i = 0; i < VTX_MAX_RULES; i++)
 		EXPECT(!strncmp(r.rules[i].id, "guest.", 6), "rule %d: '%s'", i, r.rules[i].id);
+}
+
+/*
+ * Control fields and guest state, both bad: the processor looks at the fields first, and its verdict is about these alone. Where vtx
+ * refuses it has looked at all.
+ */
+static void control_comes_first(void)
+{
+	struct vcpu *v = start(LONG, 0);
+	struct vtx_failure_report r;
+	struct state t;
+
+	get(v, &t);
+	gp_without_error(&t);
+	cs_long_and_32(&t);
+	set(v, &t);
+	CHECK_OK(ioctl(v->fd, KVM_RUN, 0));
+	CHECK_EQ(v->run->exit_reason, KVM_EXIT_FAIL_ENTRY, "the exit");
+	r = failure(v);
+	EXPECT_EQ(r.exit_reason, ~0U, "the exit reason");
+	EXPECT_EQ(r.nr_rules, checks_before_entry() ? 2 : 1, "the number of rules");
+	EXPECT(!strcmp(r.rules[0].id, "control.inject.error-missing"), "the first rule %s", r.rules[0].id);
+	EXPECT(!strcmp(r.rules[1].id, checks_before_entry() ? "guest.cs.long-and-32" : ""), "the second rule '%s'", r.rules[1].id);
 }
 
 /* ------------------------------------------------------------------ the ioctl and the files */
@@ -581,7 +609,7 @@ static void parameter(void)
 
 static const struct test tests[] = {
 	TEST(segments), TEST(registers_and_events), TEST(lenient_processor), TEST(strict_processor), TEST(nmi_after_sti),
-	TEST(many_rules),
+	TEST(many_rules), TEST(control_comes_first),
 	TEST(ioctl_bad_input), TEST(files), TEST(file_outlives_vm), TEST(read_while_failing), TEST(parameter),
 };
 

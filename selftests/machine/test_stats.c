@@ -343,6 +343,9 @@ GUEST static void keys_guest(u64 ports)
 		g_write32(GUEST_ABSENT + 0x1000 * (i % 3), 1);
 	for (u64 i = 0; i < 5; i++)
 		g_cpuid((u32)(0x80000000 + i), 0, (u32[4]){ 0 });
+	for (u64 i = 0; i < 3; i++)
+		g_vmcall(~0ULL);
+	g_vmcall(0xffffffff);
 	g_done(0);
 }
 
@@ -381,6 +384,9 @@ static void busiest(void)
 		snprintf(name, sizeof(name), "cpuid %#x", 0x80000000 + (unsigned int)i);
 		EXPECT_EQ(top_of(v, name), 1, name);
 	}
+	/* Of all numbers one has no place (trace/top.h), and the next to come there begins at 1. */
+	EXPECT_EQ(top_of(v, "hypercall overflow"), 3, "hypercall overflow");
+	EXPECT_EQ(top_of(v, "hypercall 0xffffffff"), 1, "hypercall 0xffffffff");
 }
 
 /* Time in user space is user_ticks of the exit that led there, and no other number. */

@@ -233,6 +233,24 @@ static void counts(void)
 	check_counts();
 }
 
+/* Records carry the number of their vCPU. */
+static void vcpu_number(void)
+{
+	struct vcpu *v;
+
+	restore();
+	program = counted;
+	v = vcpu_new(vm_new(0), 5);
+	vcpu_mode_long(v, run_program_guest, 0);
+	trace_on("vtx", NULL);
+	run_to_end(v);
+	trace_off();
+	EXPECT_EQ(lines_with("kvm_exit:", "vcpu 5 reason CPUID "), 50, "exits for CPUID");
+	EXPECT_EQ(lines_with("kvm_exit:", "vcpu 5 "), lines_with("kvm_exit:", NULL), "exits");
+	EXPECT_EQ(lines_with("kvm_entry:", "vcpu 5, "), lines_with("kvm_entry:", NULL), "entries");
+	EXPECT_EQ(lines_with("kvm_page_fault:", "vcpu 5 rip"), lines_with("kvm_page_fault:", NULL), "faults");
+}
+
 static void as_kvm(void)
 {
 	load_as("kvm");
@@ -593,7 +611,7 @@ static int guest_for_tools(unsigned long times)
 }
 
 static const struct test tests[] = {
-	TEST(counts), TEST(as_kvm), TEST(more_events), TEST(same_format), TEST(beside_kvm), TEST(bad_filters),
+	TEST(counts), TEST(vcpu_number), TEST(as_kvm), TEST(more_events), TEST(same_format), TEST(beside_kvm), TEST(bad_filters),
 	TEST(unload_while_tracing), TEST(kvm_debugfs),
 };
 

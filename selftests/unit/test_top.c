@@ -33,18 +33,18 @@ static u64 total(const struct vtx_top *top)
 	return sum;
 }
 
-/* Key 0 looks like a free place's, and is a key all the same. */
+/* Key 0 is a key like others. */
 static void few_keys(void **state)
 {
-	struct vtx_top top = { 0 };
+	struct vtx_top top;
 	struct vtx_top_entry sorted[VTX_TOP_KEYS];
 
+	vtx_top_init(&top);
 	assert_int_equal(vtx_top_sorted(&top, sorted), 0);
 	for (u64 key = 0; key < 4; key++)
 		for (u64 i = 0; i <= key; i++)
 			vtx_top_count(&top, key);
-	vtx_top_count(&top, ~0ULL);
-	assert_int_equal(vtx_top_sorted(&top, sorted), 5);
+	assert_int_equal(vtx_top_sorted(&top, sorted), 4);
 	/* The largest count first, equal ones by key. */
 	assert_int_equal(sorted[0].key, 3);
 	assert_int_equal(sorted[0].count, 4);
@@ -52,17 +52,41 @@ static void few_keys(void **state)
 	assert_int_equal(sorted[2].key, 1);
 	assert_int_equal(sorted[3].key, 0);
 	assert_int_equal(sorted[3].count, 1);
-	assert_int_equal(sorted[4].key, ~0ULL);
 	assert_int_equal(top.overflow, 0);
+}
+
+/* The number that stands for "free" is overflow, and leaves nothing for a key that begins at the same place. */
+static void key_of_free_places(void **state)
+{
+	unsigned int first = vtx_top_start(VTX_TOP_FREE);
+	struct vtx_top_entry sorted[VTX_TOP_KEYS];
+	struct vtx_top top;
+
+	/* No search for 0 comes by there. */
+	assert_true((first - vtx_top_start(0)) % VTX_TOP_KEYS >= VTX_TOP_STEPS);
+	vtx_top_init(&top);
+	for (unsigned int i = 0; i < 1000; i++)
+		vtx_top_count(&top, VTX_TOP_FREE);
+	assert_int_equal(vtx_top_sorted(&top, sorted), 0);
+	assert_int_equal(top.overflow, 1000);
+	assert_int_equal(vtx_top_start((u32)VTX_TOP_FREE), first);
+	vtx_top_count(&top, (u32)VTX_TOP_FREE);
+	vtx_top_count(&top, 0);
+	assert_int_equal(count_of(&top, (u32)VTX_TOP_FREE), 1);
+	assert_int_equal(count_of(&top, 0), 1);
+	assert_int_equal(vtx_top_sorted(&top, sorted), 2);
+	vtx_top_count(&top, VTX_TOP_FREE);
+	assert_int_equal(top.overflow, 1001);
 }
 
 /* Keys with the same first place go to the next ones, and what finds none within a few steps is overflow. */
 static void collisions(void **state)
 {
-	struct vtx_top top = { 0 };
+	struct vtx_top top;
 	u64 same[VTX_TOP_STEPS + 2];
 	unsigned int n = 0;
 
+	vtx_top_init(&top);
 	for (u64 key = 0; n < ARRAY_SIZE(same); key++)
 		if (vtx_top_start(key) == VTX_TOP_KEYS - 1) /* the next place is the table's first */
 			same[n++] = key;
@@ -76,10 +100,11 @@ static void collisions(void **state)
 
 static void more_keys_than_places(void **state)
 {
-	struct vtx_top top = { 0 };
+	struct vtx_top top;
 	struct vtx_top_entry sorted[VTX_TOP_KEYS];
 	u64 before;
 
+	vtx_top_init(&top);
 	for (u64 key = 0; key < 200; key++)
 		vtx_top_count(&top, key);
 	assert_int_equal(total(&top), 200);
@@ -97,11 +122,12 @@ static void more_keys_than_places(void **state)
 static void random_keys(void **state)
 {
 	static u64 counts[1024];
-	struct vtx_top top = { 0 };
+	struct vtx_top top;
 	struct vtx_top_entry sorted[VTX_TOP_KEYS];
 	unsigned int n;
 	u64 in_table = 0;
 
+	vtx_top_init(&top);
 	srand(1);
 	for (unsigned int i = 0; i < 100000; i++) {
 		u64 key = rand() & rand() & 1023;
@@ -122,8 +148,8 @@ static void random_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(few_keys), cmocka_unit_test(collisions), cmocka_unit_test(more_keys_than_places),
-		cmocka_unit_test(random_keys),
+		cmocka_unit_test(few_keys), cmocka_unit_test(key_of_free_places), cmocka_unit_test(collisions),
+		cmocka_unit_test(more_keys_than_places), cmocka_unit_test(random_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
