@@ -36,7 +36,7 @@ enum vtx_emu_result {
 	VTX_EMU_IO,         /* an op waits for user space; state unchanged: run again later */
 	VTX_EMU_UNHANDLED,  /* not an instruction, or a form of one, that we emulate; insn filled as far as known */
 	VTX_EMU_ERROR,      /* an op failed; it has put -errno into error */
-	VTX_EMU_MISMATCH,   /* of ops->cmpxchg only: memory was not equal to `old`, nothing written */
+	VTX_EMU_MISMATCH,   /* of ops->compare_exchange only: memory was not equal to `old`, nothing written */
 };
 
 /* Registers and segments are numbered as in the instruction encoding (SDM vol. 2, tables 2-2 and 3-1). */
@@ -110,7 +110,7 @@ struct vtx_emu_ops {
 	 * memory differed from old.  Follows a read of the same bytes with VTX_EMU_ACCESS_WRITE.  On MMIO, a
 	 * plain write of `new` is right: a device has no second CPU's store to lose.
 	 */
-	int (*cmpxchg)(struct vtx_emu *e, u64 gva, const void *old, const void *new, unsigned int len);
+	int (*compare_exchange)(struct vtx_emu *e, u64 gva, const void *old, const void *new, unsigned int len);
 
 	/* Would an access fault?  Only translates.  Used where an I/O port is read before memory is written. */
 	int (*probe)(struct vtx_emu *e, u64 gva, unsigned int len, unsigned int access);

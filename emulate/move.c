@@ -165,7 +165,7 @@ static int xchg_accumulator(struct vtx_emu *e)
  * A destination in memory is written in any case, with what it held when the comparison fails (SDM vol. 2, CMPXCHG);
  * one in a register is then left alone, not even zero-extended, as processors do.
  */
-static int cmpxchg(struct vtx_emu *e)
+static int exec_cmpxchg(struct vtx_emu *e)
 {
 	const struct vtx_emu_insn *in = &e->insn;
 	unsigned int size = in->op_bytes;
@@ -208,7 +208,7 @@ static int cmpxchg8b(struct vtx_emu *e)
 	new[1] = equal ? e->regs[VTX_EMU_RCX] : old[1];
 	memcpy(out, &new[0], half);
 	memcpy(out + half, &new[1], half);
-	TRY(in->lock ? e->ops->cmpxchg(e, lin, buf, out, 2 * half) : e->ops->write(e, lin, out, 2 * half));
+	TRY(in->lock ? e->ops->compare_exchange(e, lin, buf, out, 2 * half) : e->ops->write(e, lin, out, 2 * half));
 	if (equal) {
 		e->rflags |= X86_EFLAGS_ZF;
 	} else {
@@ -241,7 +241,7 @@ int vtx_exec_exchange(struct vtx_emu *e)
 		vtx_emu_set_reg(e, in->reg, size, dst.val);
 		return vtx_emu_rmw_store(e, &dst, sum, in->lock);
 	case OP_CMPXCHG:
-		return cmpxchg(e);
+		return exec_cmpxchg(e);
 	default:
 		return cmpxchg8b(e);
 	}

@@ -203,7 +203,7 @@ int vtx_emu_rmw_store(struct vtx_emu *e, const struct vtx_operand *dst, u64 val,
 		return VTX_EMU_DONE;
 	}
 	if (locked)
-		return e->ops->cmpxchg(e, dst->lin, &dst->val, &val, dst->size);
+		return e->ops->compare_exchange(e, dst->lin, &dst->val, &val, dst->size);
 	return e->ops->write(e, dst->lin, &val, dst->size);
 }
 

@@ -181,7 +181,7 @@ static void guest_commit(struct vtx_emu *e)
 }
 
 static const struct vtx_emu_ops guest_ops = {
-	.fetch = guest_fetch, .read = guest_read, .write = guest_write, .cmpxchg = guest_cmpxchg, .probe = guest_probe,
+	.fetch = guest_fetch, .read = guest_read, .write = guest_write, .compare_exchange = guest_cmpxchg, .probe = guest_probe,
 	.read_xmm = guest_read_xmm, .write_xmm = guest_write_xmm, .pio_in = guest_pio_in, .pio_out = guest_pio_out,
 	.pio_allowed = guest_pio_allowed, .read_mmx = guest_read_mmx, .write_mmx = guest_write_mmx,
 	.used_mmx = guest_used_mmx, .commit = guest_commit,

@@ -189,7 +189,7 @@ static void fuzz_commit(struct vtx_emu *e)
 }
 
 static const struct vtx_emu_ops ops = {
-	.fetch = fuzz_fetch, .read = fuzz_read, .write = fuzz_write, .cmpxchg = fuzz_cmpxchg, .probe = fuzz_probe,
+	.fetch = fuzz_fetch, .read = fuzz_read, .write = fuzz_write, .compare_exchange = fuzz_cmpxchg, .probe = fuzz_probe,
 	.read_xmm = fuzz_read_xmm, .write_xmm = fuzz_write_xmm, .pio_in = fuzz_pio_in, .pio_out = fuzz_pio_out,
 	.pio_allowed = fuzz_pio_allowed, .read_mmx = fuzz_read_mmx, .write_mmx = fuzz_write_mmx,
 	.used_mmx = fuzz_used_mmx, .commit = fuzz_commit,

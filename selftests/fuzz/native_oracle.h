@@ -268,7 +268,7 @@ static void native_used_mmx(struct vtx_emu *e)
 }
 
 static const struct vtx_emu_ops native_ops = {
-	.fetch = native_fetch, .read = native_read, .write = native_write, .cmpxchg = native_cmpxchg,
+	.fetch = native_fetch, .read = native_read, .write = native_write, .compare_exchange = native_cmpxchg,
 	.probe = native_probe, .read_xmm = native_read_xmm, .write_xmm = native_write_xmm,
 	.read_mmx = native_read_mmx, .write_mmx = native_write_mmx, .used_mmx = native_used_mmx,
 };

@@ -213,7 +213,7 @@ static void op_commit(struct vtx_emu *e)
 }
 
 static const struct vtx_emu_ops ops = {
-	.fetch = op_fetch, .read = op_read, .write = op_write, .cmpxchg = op_cmpxchg, .probe = op_probe,
+	.fetch = op_fetch, .read = op_read, .write = op_write, .compare_exchange = op_cmpxchg, .probe = op_probe,
 	.read_xmm = op_read_xmm, .write_xmm = op_write_xmm, .pio_in = op_pio_in, .pio_out = op_pio_out,
 	.read_mmx = op_read_mmx, .write_mmx = op_write_mmx, .used_mmx = op_used_mmx, .commit = op_commit,
 };
