@@ -66,6 +66,8 @@ int vtx_term_open(bool *is_terminal, struct vtx_error *error)
 		close(ends[1]);
 		vtx_guard_main(ends[0]);
 	}
+	/* It does so itself, too: whoever comes first, from here on nothing that kills our group finds it there. */
+	setpgid(vtx_guard, vtx_guard);
 	close(ends[0]);
 	vtx_guard_pipe = ends[1];
 	return 0;

@@ -34,10 +34,13 @@ static int teardown(void **state)
 	return 0;
 }
 
+static int go[2]; /* a pipe to the child */
+
 static void __attribute__((noreturn)) child(enum way way)
 {
 	struct vtx_error error;
 	bool is_terminal;
+	char byte;
 
 	setsid();
 	dup2(slave, 0);
@@ -47,7 +50,8 @@ static void __attribute__((noreturn)) child(enum way way)
 	if (write(master, "", 0) < 0)
 		_exit(98);
 	kill(getppid(), SIGUSR1); /* raw now */
-	usleep(100000);
+	if (read(go[0], &byte, 1) != 1) /* until the parent has seen that */
+		_exit(96);
 	switch (way) {
 	case WAY_CLOSE:
 		vtx_term_close();
@@ -87,6 +91,7 @@ static void check(enum way way, int signal)
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	assert_false(pipe(go));
 	pid = fork();
 	if (!pid) {
 		sigprocmask(SIG_UNBLOCK, &set, NULL);
@@ -94,6 +99,7 @@ static void check(enum way way, int signal)
 	}
 	assert_int_equal(sigtimedwait(&set, NULL, &limit), SIGUSR1);
 	assert_false(same());
+	assert_int_equal(write(go[1], "", 1), 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (signal)
 		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == signal);
@@ -103,6 +109,8 @@ static void check(enum way way, int signal)
 	for (int i = 0; i < 200 && (way == WAY_KILL || way == WAY_TERM_GROUP_KILL) && !same(); i++)
 		usleep(10000);
 	assert_true(same());
+	close(go[0]);
+	close(go[1]);
 }
 
 static void test_close(void **state)
