@@ -47,7 +47,7 @@ define build-copy
 @dir=$$(machine/headers $1) && echo "  $3 for $$dir" && \
 tar -c --exclude='*.o' --exclude='*.ko' --exclude='*.cmd' --exclude='*.mod*' Kbuild compat vmx ept exits emulate irqchip pv trace uapi | \
 	tar -x -C build/module/$2 && \
-$(MAKE) -s -C $$dir M=$(TOP)/build/module/$2 $4 modules
+$(MAKE) -s -j$$(nproc) -C $$dir M=$(TOP)/build/module/$2 $4 modules
 @strip -g -o $(STAGE)/$1/$3 build/module/$2/vtx.ko
 endef
 
