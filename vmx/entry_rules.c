@@ -113,3 +113,30 @@ bool rule_pat(const struct vtx_entry_state *s, const struct vtx_entry_rule *rule
 	}
 	return true;
 }
+
+/* ------------------------------------------------------------------ tests that host and guest share */
+
+/* The processor's masks for CR4 (SDM vol. 3, A.8), IA32_EFER and IA32_PERF_GLOBAL_CTRL. */
+bool rule_cr4_fixed_to_1(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
+{
+	*allowed = s->cpu.msrs.cr4_fixed0;
+	return !(*allowed & ~found);
+}
+
+bool rule_cr4_fixed_to_0(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
+{
+	*allowed = s->cpu.msrs.cr4_fixed1;
+	return !(found & ~*allowed);
+}
+
+bool rule_efer_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
+{
+	*allowed = s->cpu.efer_valid;
+	return !(found & ~*allowed);
+}
+
+bool rule_perf_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
+{
+	*allowed = s->cpu.perf_global_valid;
+	return !(found & ~*allowed);
+}

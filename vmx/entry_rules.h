@@ -247,4 +247,10 @@ rule_test rule_physical;	/* no bit above the physical-address width */
 rule_test rule_canonical;
 rule_test rule_pat;		/* eight memory types of 0, 1, 4, 5, 6, 7 */
 
+/* Tests that host and guest share (vmx/entry_rules.c). */
+bool rule_cr4_fixed_to_1(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed);
+bool rule_cr4_fixed_to_0(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed);
+bool rule_efer_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed);
+bool rule_perf_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed);
+
 #endif /* VTX_VMX_ENTRY_RULES_H */

@@ -129,34 +129,10 @@ static bool cr0_fixed_to_0(const struct vtx_entry_state *s, const struct vtx_ent
 	return !(found & ~*allowed);
 }
 
-static bool cr4_fixed_to_1(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
-{
-	*allowed = s->cpu.msrs.cr4_fixed0;
-	return !(*allowed & ~found);
-}
-
-static bool cr4_fixed_to_0(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
-{
-	*allowed = s->cpu.msrs.cr4_fixed1;
-	return !(found & ~*allowed);
-}
-
-static bool efer_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
-{
-	*allowed = s->cpu.efer_valid;
-	return !(found & ~*allowed);
-}
-
 static bool efer_agrees(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = rule_guest_64(s) ? r->mask : 0;
 	return (found & r->mask) == *allowed;
-}
-
-static bool perf_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
-{
-	*allowed = s->cpu.perf_global_valid;
-	return !(found & ~*allowed);
 }
 
 /* Not quite canonical: only the bits that the processor does not have must be the same. */
@@ -184,8 +160,8 @@ static const struct vtx_entry_rule rows[] = {
 	ROW("cr0.fixed-0", REGS, "GUEST_CR0", cr0, NULL, cr0_fixed_to_0, 0, "A CR0 bit that VMX operation fixes to 0 is 1"),
 	ROW("cr0.pg-without-pe", REGS, "GUEST_CR0", cr0, no_pe_if_unrestricted, rule_zero, RULE_CR0_PG, "CR0.PG needs CR0.PE"),
 	ROW("cr0.pg-in-ia32e", REGS, "GUEST_CR0", cr0, guest_64, rule_set, RULE_CR0_PG, "An IA-32e mode guest needs CR0.PG"),
-	ROW("cr4.fixed-1", REGS, "GUEST_CR4", cr4, NULL, cr4_fixed_to_1, 0, "A CR4 bit that VMX operation fixes to 1 is 0"),
-	ROW("cr4.fixed-0", REGS, "GUEST_CR4", cr4, NULL, cr4_fixed_to_0, 0, "A CR4 bit that VMX operation fixes to 0 is 1"),
+	ROW("cr4.fixed-1", REGS, "GUEST_CR4", cr4, NULL, rule_cr4_fixed_to_1, 0, "A CR4 bit that VMX operation fixes to 1 is 0"),
+	ROW("cr4.fixed-0", REGS, "GUEST_CR4", cr4, NULL, rule_cr4_fixed_to_0, 0, "A CR4 bit that VMX operation fixes to 0 is 1"),
 	ROW("cr4.cet-wp", REGS, "GUEST_CR4", cr4, no_wp, rule_zero, RULE_CR4_CET, "CR4.CET needs CR0.WP"),
 	ROW("cr4.pae-in-ia32e", REGS, "GUEST_CR4", cr4, guest_64, rule_set, RULE_CR4_PAE, "An IA-32e mode guest needs CR4.PAE"),
 	ROW("cr4.pcide", REGS, "GUEST_CR4", cr4, guest_not_64, rule_zero, RULE_CR4_PCIDE, "CR4.PCIDE needs an IA-32e mode guest"),
@@ -197,10 +173,10 @@ static const struct vtx_entry_rule rows[] = {
 	    "SYSENTER_ESP" CANONICAL),
 	ROW("sysenter-eip.canonical", REGS, "GUEST_SYSENTER_EIP", sysenter_eip, NULL, rule_canonical, 0,
 	    "SYSENTER_EIP" CANONICAL),
-	ROW("perf-global-ctrl.reserved", REGS, "GUEST_IA32_PERF_GLOBAL_CTRL", perf_global, loads_perf, perf_reserved, 0,
+	ROW("perf-global-ctrl.reserved", REGS, "GUEST_IA32_PERF_GLOBAL_CTRL", perf_global, loads_perf, rule_perf_reserved, 0,
 	    "IA32_PERF_GLOBAL_CTRL has reserved bits set"),
 	ROW("pat.type", REGS, "GUEST_IA32_PAT", pat, loads_pat, rule_pat, 0, "Each byte of IA32_PAT must be 0, 1, 4, 5, 6 or 7"),
-	ROW("efer.reserved", REGS, "GUEST_IA32_EFER", efer, loads_efer, efer_reserved, 0, "IA32_EFER has reserved bits set"),
+	ROW("efer.reserved", REGS, "GUEST_IA32_EFER", efer, loads_efer, rule_efer_reserved, 0, "IA32_EFER has reserved bits set"),
 	ROW("efer.lma", REGS, "GUEST_IA32_EFER", efer, loads_efer, efer_agrees, RULE_EFER_LMA,
 	    "EFER.LMA must be the IA-32e mode guest control"),
 	ROW("efer.lme", REGS, "GUEST_IA32_EFER", efer, loads_efer_with_paging, efer_agrees, RULE_EFER_LME,

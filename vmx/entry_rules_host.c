@@ -63,7 +63,7 @@ static bool no_wp(const struct vtx_entry_state *s, const struct vtx_entry_rule *
 
 /* ------------------------------------------------------------------ tests */
 
-/* Bits of CR0 and CR4 that VMX operation fixes (SDM vol. 3, A.7 and A.8). */
+/* Bits of CR0 that VMX operation fixes (SDM vol. 3, A.7). */
 static bool cr0_fixed_to_1(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = s->cpu.msrs.cr0_fixed0;
@@ -76,34 +76,10 @@ static bool cr0_fixed_to_0(const struct vtx_entry_state *s, const struct vtx_ent
 	return !(found & ~*allowed);
 }
 
-static bool cr4_fixed_to_1(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
-{
-	*allowed = s->cpu.msrs.cr4_fixed0;
-	return !(*allowed & ~found);
-}
-
-static bool cr4_fixed_to_0(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
-{
-	*allowed = s->cpu.msrs.cr4_fixed1;
-	return !(found & ~*allowed);
-}
-
-static bool efer_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
-{
-	*allowed = s->cpu.efer_valid;
-	return !(found & ~*allowed);
-}
-
 static bool efer_agrees(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
 {
 	*allowed = host_64(s, r) ? r->mask : 0;
 	return (found & r->mask) == *allowed;
-}
-
-static bool perf_reserved(const struct vtx_entry_state *s, const struct vtx_entry_rule *r, u64 found, u64 *allowed)
-{
-	*allowed = s->cpu.perf_global_valid;
-	return !(found & ~*allowed);
 }
 
 /* ------------------------------------------------------------------ the table */
@@ -118,19 +94,19 @@ static bool perf_reserved(const struct vtx_entry_state *s, const struct vtx_entr
 static const struct vtx_entry_rule rows[] = {
 	ROW("cr0.fixed-1", REGS, "HOST_CR0", host_cr0, NULL, cr0_fixed_to_1, 0, "A CR0 bit that VMX operation fixes to 1 is 0"),
 	ROW("cr0.fixed-0", REGS, "HOST_CR0", host_cr0, NULL, cr0_fixed_to_0, 0, "A CR0 bit that VMX operation fixes to 0 is 1"),
-	ROW("cr4.fixed-1", REGS, "HOST_CR4", host_cr4, NULL, cr4_fixed_to_1, 0, "A CR4 bit that VMX operation fixes to 1 is 0"),
-	ROW("cr4.fixed-0", REGS, "HOST_CR4", host_cr4, NULL, cr4_fixed_to_0, 0, "A CR4 bit that VMX operation fixes to 0 is 1"),
+	ROW("cr4.fixed-1", REGS, "HOST_CR4", host_cr4, NULL, rule_cr4_fixed_to_1, 0, "A CR4 bit that VMX operation fixes to 1 is 0"),
+	ROW("cr4.fixed-0", REGS, "HOST_CR4", host_cr4, NULL, rule_cr4_fixed_to_0, 0, "A CR4 bit that VMX operation fixes to 0 is 1"),
 	ROW("cr4.cet-wp", REGS, "HOST_CR4", host_cr4, no_wp, rule_zero, RULE_CR4_CET, "CR4.CET needs CR0.WP"),
 	ROW("cr3.width", REGS, "HOST_CR3", host_cr3, NULL, rule_physical, 0, "CR3 has bits above the physical-address width"),
 	ROW("sysenter-esp.canonical", REGS, "HOST_IA32_SYSENTER_ESP", host_sysenter_esp, NULL, rule_canonical, 0,
 	    "SYSENTER_ESP" CANONICAL),
 	ROW("sysenter-eip.canonical", REGS, "HOST_IA32_SYSENTER_EIP", host_sysenter_eip, NULL, rule_canonical, 0,
 	    "SYSENTER_EIP" CANONICAL),
-	ROW("perf-global-ctrl.reserved", REGS, "HOST_IA32_PERF_GLOBAL_CTRL", host_perf_global, loads_perf, perf_reserved, 0,
+	ROW("perf-global-ctrl.reserved", REGS, "HOST_IA32_PERF_GLOBAL_CTRL", host_perf_global, loads_perf, rule_perf_reserved, 0,
 	    "IA32_PERF_GLOBAL_CTRL has reserved bits set"),
 	ROW("pat.type", REGS, "HOST_IA32_PAT", host_pat, loads_pat, rule_pat, 0,
 	    "Each byte of IA32_PAT must be 0, 1, 4, 5, 6 or 7"),
-	ROW("efer.reserved", REGS, "HOST_IA32_EFER", host_efer, loads_efer, efer_reserved, 0, "IA32_EFER has reserved bits set"),
+	ROW("efer.reserved", REGS, "HOST_IA32_EFER", host_efer, loads_efer, rule_efer_reserved, 0, "IA32_EFER has reserved bits set"),
 	ROW("efer.lma", REGS, "HOST_IA32_EFER", host_efer, loads_efer, efer_agrees, RULE_EFER_LMA,
 	    "EFER.LMA must be the host address-space size control"),
 	ROW("efer.lme", REGS, "HOST_IA32_EFER", host_efer, loads_efer, efer_agrees, RULE_EFER_LME,
