@@ -9,6 +9,7 @@
 
 #include "lib/guest.h"
 #include "lib/report.h"
+#include "lib/trace.h"
 #include "lib/vm.h"
 #include "../../uapi/vtx.h"
 
@@ -43,17 +44,11 @@ static void set_chain(struct vcpu *v, unsigned long on)
 static const char *trace_file(struct vm *vm, const char *name)
 {
 	static char text[16384];
-	char path[128];
-	ssize_t n;
-	int fd;
+	char *file = trace_read(vm, name);
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/vtx/%d-%d/%s", getpid(), vm->fd, name);
-	fd = open(path, O_RDONLY);
-	CHECK(fd >= 0, "%s", path);
-	n = read(fd, text, sizeof(text) - 1);
-	CHECK(n >= 0, "read of %s", path);
-	text[n] = 0;
-	close(fd);
+	CHECK(file, "%s cannot be read", name);
+	snprintf(text, sizeof(text), "%s", file);
+	free(file);
 	return text;
 }
 

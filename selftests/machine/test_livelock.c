@@ -3,12 +3,12 @@
  * The livelock detector: each of its findings made to happen, seen in the VM's debugfs file `diagnosis` and in the kernel's log; and
  * guests that come close without deserving one.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/guest.h"
 #include "lib/module.h"
+#include "lib/trace.h"
 #include "lib/vm.h"
 
 #define REPEATS 10000		/* of an EPT violation */
@@ -17,17 +17,11 @@
 static const char *diagnosis(struct vm *vm)
 {
 	static char text[8192];
-	char path[128];
-	ssize_t n;
-	int fd;
+	char *file = trace_read(vm, "diagnosis");
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/vtx/%d-%d/diagnosis", getpid(), vm->fd);
-	fd = open(path, O_RDONLY);
-	CHECK(fd >= 0, "%s", path);
-	n = read(fd, text, sizeof(text) - 1);
-	CHECK(n >= 0, "read of %s", path);
-	text[n] = 0;
-	close(fd);
+	CHECK(file, "diagnosis cannot be read");
+	snprintf(text, sizeof(text), "%s", file);
+	free(file);
 	return text;
 }
 
