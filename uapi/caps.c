@@ -49,6 +49,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },			/* kvm_run->immediate_exit */
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },		/* kvm_run->internal */
 	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
+	{ KVM_CAP_ENABLE_CAP_VM, 1 },			/* KVM_ENABLE_CAP on a VM: uapi/enable_cap.c */
 
 	/* state */
 	{ KVM_CAP_EXT_CPUID, 1 },			/* KVM_GET_SUPPORTED_CPUID, KVM_SET_CPUID2 */

@@ -63,6 +63,7 @@ long vtx_call_stats_fd(struct vtx_call *call);		/* uapi/stats_fd.c: KVM_GET_STAT
 
 /* ---- handlers shared between files */
 long vtx_check_extension(const struct vtx_vm *vm, unsigned long capability);	/* uapi/caps.c */
+long vtx_call_enable_cap(struct vtx_call *call);		/* uapi/enable_cap.c */
 long vtx_call_set_ext_error(struct vtx_call *call);		/* uapi/ext_error.c */
 long vtx_call_run(struct vtx_call *call);			/* uapi/run.c */
 long vtx_call_set_signal_mask(struct vtx_call *call);

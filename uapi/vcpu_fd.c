@@ -184,10 +184,11 @@ int vtx_vcpu_fd_create(struct vtx_vm *vm, u32 id)
 {
 	struct vtx_vcpu *vcpu;
 	struct file *file;
+	u32 ids = vm->max_vcpu_id ?: VTX_MAX_VCPU_ID;
 	int fd;
 
-	if (id >= VTX_MAX_VCPU_ID)
-		return VTX_REFUSE(VCPU_ID_RANGE, VTX_NO_FIELD, id, VTX_MAX_VCPU_ID - 1);
+	if (id >= ids)
+		return VTX_REFUSE(VCPU_ID_RANGE, VTX_NO_FIELD, id, ids - 1);
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;

@@ -71,6 +71,7 @@ struct vtx_vm {
 	u64 tsc_offset;				/* l: of vCPUs that are created from now on */
 	u64 tss_addr;				/* l: KVM_SET_TSS_ADDR; kept, not needed with unrestricted guest */
 	u64 identity_map_addr;			/* l */
+	u32 max_vcpu_id;			/* l: KVM_CAP_MAX_VCPU_ID switched on: ids are below it; 0 not */
 	u32 boot_cpu_id;			/* l: vCPU id of the bootstrap processor */
 
 	atomic64_t remote_tlb_flush;		/* a: trace/stat_defs.c */

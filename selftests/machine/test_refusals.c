@@ -104,6 +104,28 @@ static int clock_flags(struct world *w)
 	return ioctl(w->fd[VM], KVM_SET_CLOCK, &clock);
 }
 
+static int enable_cap(struct world *w, u32 code)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_MAX_VCPU_ID, .args = { 200 } };
+
+	switch (code) {
+	case VTX_ERROR_ENABLE_CAP_FLAGS:
+		cap.flags = 1;
+		break;
+	case VTX_ERROR_ENABLE_CAP_UNKNOWN:
+		cap.cap = KVM_CAP_USER_MEMORY;
+		break;
+	case VTX_ERROR_MAX_VCPU_ID_RANGE:
+		cap.args[0] = 256;
+		break;
+	default: /* MAX_VCPU_ID_SET */
+		if (ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap) || ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap))
+			return 0;
+		cap.args[0] = 100;
+	}
+	return ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap);
+}
+
 static int vm_wide(struct world *w, u32 code)
 {
 	u64 address = 0xfffbc000;
@@ -595,6 +617,10 @@ static const struct row {
 	ROW(BOOT_CPU_LATE, vm_wide, VM, 0, EBUSY, NO_FIELD, 1, 0, "KVM_CREATE_VCPU"),
 	ROW(CLOCK_FLAGS, vm_wide, VM, 0, EINVAL, OF(kvm_clock_data, flags), 1 | KVM_CLOCK_TSC_STABLE,
 	    KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC, "flags"),
+	ROW(ENABLE_CAP_FLAGS, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, flags), 1, 0, "flags"),
+	ROW(ENABLE_CAP_UNKNOWN, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, cap), KVM_CAP_USER_MEMORY, 0, "cap"),
+	ROW(MAX_VCPU_ID_RANGE, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 256, 255, "args"),
+	ROW(MAX_VCPU_ID_SET, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 100, 200, "stays"),
 
 	ROW(SLOT_FLAGS, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, flags), KVM_MEM_LOG_DIRTY_PAGES,
 	    KVM_MEM_READONLY, "KVM_MEM_READONLY"),

@@ -47,6 +47,20 @@ static void out_of_range(void)
 	vcpu_new_bare(vm, 0);
 }
 
+/* KVM_CAP_MAX_VCPU_ID switched on: a lower limit, once. */
+static void limited(void)
+{
+	struct vm *vm = vm_new(VM_NO_MEMORY);
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_MAX_VCPU_ID, .args = { 7 } };
+
+	EXPECT(ioctl(vm->fd, KVM_ENABLE_CAP, &cap) == 0, "KVM_CAP_MAX_VCPU_ID 7");
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, 7), EINVAL);
+	vcpu_new_bare(vm, 6);
+	cap.args[0] = 8;
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_ENABLE_CAP, &cap), EINVAL);
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, 7), EINVAL);
+}
+
 GUEST static void add(u64 arg)
 {
 	g_done((u32)arg + 1);
@@ -99,7 +113,7 @@ static void many(void)
 }
 
 static const struct test tests[] = {
-	TEST(duplicate), TEST(out_of_range), TEST(sparse), TEST(sparse_with_irqchip), TEST(many),
+	TEST(duplicate), TEST(out_of_range), TEST(sparse), TEST(sparse_with_irqchip), TEST(many), TEST(limited),
 };
 
 int main(int argc, char **argv)

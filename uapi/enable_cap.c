@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_ENABLE_CAP on a VM: capabilities that are switched on by hand, as one table.
+ */
+#include <linux/kvm.h>
+#include "uapi/ioctl.h"
+#include "uapi/refuse.h"
+
+struct enabling {
+	u32 cap;
+	/* vm->lock held; flags are 0. Return 0 or what VTX_REFUSE() gives; nothing changed then. */
+	int (*fn)(struct vtx_vm *vm, const struct kvm_enable_cap *cap);
+};
+
+/*
+ * args[0]: ids that KVM_CREATE_VCPU will be given are below it. Once, and before any is given; the same value again is no error.
+ */
+static int max_vcpu_id(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	u64 limit = cap->args[0];
+
+	if (limit > VTX_MAX_VCPU_ID)
+		return VTX_REFUSE(MAX_VCPU_ID_RANGE, offsetof(struct kvm_enable_cap, args), limit, VTX_MAX_VCPU_ID);
+	if (vm->max_vcpu_id && vm->max_vcpu_id != limit)
+		return VTX_REFUSE(MAX_VCPU_ID_SET, offsetof(struct kvm_enable_cap, args), limit, vm->max_vcpu_id);
+	vm->max_vcpu_id = limit;
+	return 0;
+}
+
+static const struct enabling rows[] = {
+	{ KVM_CAP_MAX_VCPU_ID, max_vcpu_id },
+};
+
+/*
+ * vtx_call_enable_cap() - KVM_ENABLE_CAP of a VM; VTX_IN, vm->lock held
+ * Return: 0; -EINVAL: flags, a capability that cannot be switched on, or an argument that its row refuses.
+ */
+long vtx_call_enable_cap(struct vtx_call *call)
+{
+	const struct kvm_enable_cap *cap = call->data;
+
+	if (cap->flags)
+		return VTX_REFUSE(ENABLE_CAP_FLAGS, offsetof(struct kvm_enable_cap, flags), cap->flags, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].cap == cap->cap)
+			return rows[i].fn(call->vm, cap);
+	return VTX_REFUSE(ENABLE_CAP_UNKNOWN, offsetof(struct kvm_enable_cap, cap), cap->cap, 0);
+}
