@@ -157,6 +157,11 @@ struct vtx_vcpu {
 	struct vtx_ext_buffer __rcu *ext_error;	/* any: VTX_SET_EXT_ERROR (uapi/ext_error.h) */
 	struct rcuwait wait;		/* any: woken by vtx_vcpu_wake() */
 	struct preempt_notifier notifier;
+	struct {
+		struct task_struct *runner;	/* any reads under RCU: who is inside KVM_RUN, or NULL */
+		u32 facts;			/* any: VTX_SPIN_* of exits/pause_policy.h, 0 while it has a CPU */
+		u32 window;			/* PLE_WINDOW of the VMCS */
+	} spin;				/* exits/pause.c */
 	u64 ept_gen;			/* EPT generation this vCPU last flushed for */
 	u16 vpid;
 	u32 mp_state;			/* KVM_MP_STATE_* */
@@ -218,6 +223,9 @@ void vtx_vcpu_put(struct vtx_vcpu *vcpu);
  * Return: 0 with run->exit_reason set, or -EINTR, -EAGAIN, -EFAULT, -EIO (VM dead), -ENOMEM.
  */
 int vtx_vcpu_run(struct vtx_vcpu *vcpu);
+
+/* INIT and SIPI that have arrived take effect on registers and mp_state. Caller as above. */
+void vtx_accept_apic_events(struct vtx_vcpu *vcpu);
 
 /* ------------------------------------------------------------------ asking a vCPU (any context) */
 
