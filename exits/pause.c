@@ -30,9 +30,9 @@ MODULE_PARM_DESC(ple_window_shrink, "what divides it when the vCPU is scheduled 
 module_param_named(ple_window_max, vtx_ple.max, uint, 0444);
 MODULE_PARM_DESC(ple_window_max, "the longest window in ticks (default 4294967295)");
 
-void vtx_pause_setup(bool ple)
+void vtx_pause_setup(bool has_ple)
 {
-	if (!ple)
+	if (!has_ple)
 		memset(&vtx_ple, 0, sizeof(vtx_ple));
 }
 
@@ -46,9 +46,9 @@ static void set_window(struct vtx_vcpu *vcpu, u32 window)
 
 void vtx_pause_init_vcpu(struct vtx_vcpu *vcpu)
 {
+	vcpu->spin.window = vtx_ple.window;
 	if (!vtx_caps.ple)
 		return;
-	vcpu->spin.window = vtx_ple.window;
 	vtx_vmwrite32(PLE_GAP, vtx_ple.gap);
 	vtx_vmwrite32(PLE_WINDOW, vtx_ple.window);
 }

@@ -10,8 +10,8 @@
 
 extern struct vtx_ple vtx_ple;	/* the module's parameters; all 0 where the processor has no PAUSE-loop exiting */
 
-/* Module load, after the decision about the processor: is there PAUSE-loop exiting? */
-void vtx_pause_setup(bool ple);
+/* Module load, after the decision about the processor: has it PAUSE-loop exiting, wanted or not? */
+void vtx_pause_setup(bool has_ple);
 
 /* VMCS fields of a new vCPU. Loaded. */
 void vtx_pause_init_vcpu(struct vtx_vcpu *vcpu);

@@ -6,6 +6,7 @@
 #include <linux/smp.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
+#include <asm/vmx.h>
 #include "exits/pause.h"
 #include "trace/kvm_names.h"
 #include "trace/stats.h"
@@ -68,7 +69,7 @@ static int check_processor(void)
 		pr_err("vtx: can't run on this processor, it lacks %s\n", missing);
 		return -EOPNOTSUPP;
 	}
-	vtx_pause_setup(vtx_caps.ple);
+	vtx_pause_setup(vtx_caps.proc2_allowed1 & SECONDARY_EXEC_PAUSE_LOOP_EXITING);
 	vtx_entry_state_setup(&msrs);
 	on_each_cpu(check_this_cpu, &check, 1);
 	if (atomic_read(&check.differ)) {
