@@ -19,7 +19,7 @@ u32 vtx_ple_grown(const struct vtx_ple *ple, u32 window)
 		grown *= ple->grow;
 	else
 		grown += ple->grow;
-	return min(grown, (u64)ple->max);
+	return min_t(u64, grown, ple->max);
 }
 
 u32 vtx_ple_shrunk(const struct vtx_ple *ple, u32 window)
@@ -30,7 +30,7 @@ u32 vtx_ple_shrunk(const struct vtx_ple *ple, u32 window)
 		window /= ple->shrink;
 	else
 		window = window > ple->shrink ? window - ple->shrink : 0;
-	return max(window, (u32)ple->window);
+	return max_t(u32, window, ple->window);
 }
 
 unsigned int vtx_spin_rank(unsigned int facts)
