@@ -2,12 +2,15 @@
 /*
  * Kicks that cannot be lost: interrupts, NMIs, signals with immediate_exit and KVM_SET_MP_STATE at random moments, before, during
  * and after an entry and in HLT, from another thread. The next one is only made when the one before has had its effect, so one that
- * is lost stops the case. On several CPUs the vCPU's thread is moved about meanwhile. `test_kicks [N]`: N kicks in each case.
+ * is lost stops the case; where the host's timer interrupt would make up for it, after milliseconds, prompt() sees that. On several
+ * CPUs the vCPU's thread is moved about meanwhile. `test_kicks [N]`: N kicks in each case.
  */
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "lib/guest.h"
 #include "lib/vm.h"
@@ -83,6 +86,20 @@ GUEST static void deaf_guest(u64 arg)
 		asm volatile("hlt" : : : "memory");
 		turns = turns + 1;
 	}
+	g_done(0);
+}
+
+/* Never leaves guest mode by itself. */
+GUEST static void spinning_guest(u64 arg)
+{
+	(void)arg;
+	g_handler[0xb1] = irq_handler;
+	g_handler[2] = nmi_handler;
+	g_apic_on();
+	g_sti();
+	g_say(0);
+	while (!stop)
+		turns = turns + 1;
 	g_done(0);
 }
 
@@ -199,6 +216,57 @@ static void interrupts(void)
 	EXPECT_EQ(G(p.v->vm, irqs), kicks, "interrupts");
 }
 
+static void pin(pthread_t thread, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	CHECK(!pthread_setaffinity_np(thread, sizeof(set), &set), "affinity");
+}
+
+static u64 ticks_per_millisecond(void)
+{
+	struct timespec from, to;
+	u64 tsc = __rdtsc(), ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &to);
+		ns = (u64)(to.tv_sec - from.tv_sec) * 1000000000 + (u64)to.tv_nsec - (u64)from.tv_nsec;
+	} while (ns < 5000000);
+	return (__rdtsc() - tsc) * 1000000 / ns;
+}
+
+/*
+ * A guest that spins on another CPU: without the kick it would take the interrupt when that CPU's timer interrupt ends guest mode,
+ * every 4 ms, and three of four would wait for more than one. So a quarter is allowed to.
+ */
+static void prompt(void)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = 0xb1 };
+	struct pair p;
+	u64 limit, slow = 0, then;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		skip("one CPU");
+	pin(pthread_self(), 0);
+	limit = ticks_per_millisecond();
+	pair_start(&p, spinning_guest, 0);
+	pin(p.thread, 1);
+	for (u64 i = 1; i <= kicks; i++) {
+		then = G(p.v->vm, turns);
+		UNTIL(G(p.v->vm, turns) != then);	/* it is in its loop */
+		then = __rdtsc();
+		CHECK_EQ(CHECK_OK(ioctl(p.v->vm->fd, KVM_SIGNAL_MSI, &msi)), 1, "KVM_SIGNAL_MSI");
+		while (G(p.v->vm, irqs) < i)
+			;
+		slow += __rdtsc() - then > limit;
+	}
+	EXPECT(slow <= kicks / 4, "%llu of %u interrupts took more than a millisecond", (unsigned long long)slow, kicks);
+	pair_end(&p);
+}
+
 static void nmis_by_msi(void (*guest)(u64), u64 arg)
 {
 	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = 0x400 };
@@ -291,7 +359,7 @@ static void mp_state(void)
 
 static const struct test tests[] = {
 	TEST(interrupts), TEST(nmis_while_busy), TEST(nmis_in_deaf_sleep), TEST(signals_while_busy), TEST(signals_in_sleep),
-	TEST(nmi_calls), TEST(mp_state),
+	TEST(nmi_calls), TEST(mp_state), TEST(prompt),
 };
 
 int main(int argc, char **argv)
