@@ -64,11 +64,11 @@ int vtx_fast_nop(struct vtx_vcpu *vcpu);
 int vtx_fast_ud(struct vtx_vcpu *vcpu);
 int vtx_fast_gp(struct vtx_vcpu *vcpu);
 int vtx_exit_hlt(struct vtx_vcpu *vcpu);
-int vtx_exit_pause(struct vtx_vcpu *vcpu);
 int vtx_exit_invlpg(struct vtx_vcpu *vcpu);
 int vtx_exit_triple_fault(struct vtx_vcpu *vcpu);	/* exits/triple_fault.c */
 int vtx_triple_fault_raised(struct vtx_vcpu *vcpu);	/* vtx raised the exceptions that end in it: VTX_REQ_TRIPLE_FAULT */
 int vtx_exit_task_switch(struct vtx_vcpu *vcpu);	/* exits/task_switch_exit.c */
+int vtx_exit_pause(struct vtx_vcpu *vcpu);		/* exits/pause.c */
 int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu);	/* exits/exception.c */
 
 /*

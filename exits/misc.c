@@ -2,7 +2,6 @@
 /*
  * Exits that need a line or two: idling, cache control, instructions that do not exist for a guest, windows.
  */
-#include <linux/sched.h>
 #include "ept/ept.h"
 #include "exits/exits.h"
 #include "vmx/event.h"
@@ -66,14 +65,6 @@ int vtx_exit_hlt(struct vtx_vcpu *vcpu)
 	}
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
 	return VTX_EXIT_USER;
-}
-
-/* A guest that spins: whoever holds its lock may be waiting for this CPU. */
-int vtx_exit_pause(struct vtx_vcpu *vcpu)
-{
-	vtx_skip_insn(vcpu);
-	yield();
-	return VTX_EXIT_RESUME;
 }
 
 /* Not intercepted with EPT; where it is, one address is flushed by flushing all of them. */

@@ -143,6 +143,8 @@ static const struct vtx_stat_def vcpu_defs[] = {
 	DEF("halt_wakeup", CUMULATIVE, NONE, 0, 1, true, read_count, PLACE(halt_wakeup), "Times another thread or a timer woke the sleeping vCPU"),
 	VCPU_NS("halt_wait_ns", halt_wait_ns, "Time asleep in HLT"),
 	VCPU_NS_HIST("halt_wait_hist", halt_wait_hist, VTX_HALT_BUCKETS, "Sleeps in HLT by their length"),
+	VCPU("directed_yield_attempted", directed_yield_attempted, "Times a spinning vCPU chose another one that should run instead"),
+	VCPU("directed_yield_successful", directed_yield_successful, "Times the scheduler followed"),
 	VCPU_FLAG("blocking", blocking, "The vCPU waits for an event, or for INIT and SIPI"),
 #ifndef VTX_NO_RECORDER
 	REASONS("exits", "VM exits"),

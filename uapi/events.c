@@ -157,6 +157,9 @@ long vtx_call_get_mp_state(struct vtx_call *call)
 {
 	struct kvm_mp_state *out = call->data;
 
+	/* An INIT that waits is not part of any other state that user space reads: it must have happened. */
+	if (vtx_vcpu_test_request(call->vcpu, VTX_REQ_APIC_EVENT))
+		vtx_accept_apic_events(call->vcpu);
 	out->mp_state = call->vcpu->mp_state;
 	return 0;
 }

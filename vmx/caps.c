@@ -12,6 +12,7 @@
 
 #define PROC2_RDTSCP BIT(3)
 #define PROC2_VPID BIT(5)
+#define PROC2_PLE BIT(10)
 #define PROC2_INVPCID BIT(12)
 #define PROC2_TSC_SCALING BIT(25)
 
@@ -83,9 +84,13 @@ static void decide_optional(const struct vtx_msr_values *m, const struct vtx_wis
 	c->invpcid = allowed2 & PROC2_INVPCID;
 	c->xsaves = false; /* IA32_XSS is not virtualized, so XSAVES stays #UD */
 	c->tsc_scaling = w->tsc_scaling && (allowed2 & PROC2_TSC_SCALING);
+	/* PAUSE exiting alone would be an exit for each PAUSE, of guests that get their lock at once as well: no substitute. */
+	c->ple = w->ple && (allowed2 & PROC2_PLE);
 	c->virtual_nmi = true;
 	if (c->vpid)
 		c->proc2 |= PROC2_VPID;
+	if (c->ple)
+		c->proc2 |= PROC2_PLE;
 	if (c->rdtscp)
 		c->proc2 |= PROC2_RDTSCP;
 	if (c->invpcid)

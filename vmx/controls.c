@@ -6,6 +6,7 @@
 #include <linux/moduleparam.h>
 #include <asm/trapnr.h>
 #include "ept/ept.h"
+#include "exits/pause.h"
 #include "vmx/caps.h"
 #include "vmx/controls.h"
 
@@ -40,6 +41,7 @@ void vtx_controls_setup(struct vtx_vcpu *vcpu)
 	vtx_vmwrite32(VM_EXIT_CONTROLS, vtx_caps.exit);
 	vtx_vmwrite32(VM_ENTRY_CONTROLS, vcpu->entry_ctrl);
 
+	vtx_pause_init_vcpu(vcpu);
 	vtx_controls_set_exceptions(vcpu, fault_chain);
 	vtx_vmwrite32(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vtx_vmwrite32(PAGE_FAULT_ERROR_CODE_MATCH, 0);

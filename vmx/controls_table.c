@@ -58,7 +58,7 @@ const struct vtx_control vtx_controls[] = {
 	ROW(PROC2, 7, NEEDED, "unrestricted guest"),
 	ROW(PROC2, 8, UNUSED, "APIC-register virtualization"),
 	ROW(PROC2, 9, UNUSED, "virtual-interrupt delivery"),
-	ROW(PROC2, 10, UNUSED, "PAUSE-loop exiting"),
+	ROW(PROC2, 10, WANTED, "PAUSE-loop exiting"),
 	ROW(PROC2, 11, UNUSED, "RDRAND exiting"),
 	ROW(PROC2, 12, WANTED, "INVPCID"),
 	ROW(PROC2, 13, UNUSED, "VM functions"),

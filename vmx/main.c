@@ -6,6 +6,8 @@
 #include <linux/smp.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
+#include <asm/vmx.h>
+#include "exits/pause.h"
 #include "trace/kvm_names.h"
 #include "trace/stats.h"
 #include "uapi/device.h"
@@ -60,12 +62,14 @@ static int check_processor(void)
 	struct vtx_msr_values msrs;
 	const char *missing;
 
+	wishes.ple = vtx_ple.gap;
 	read_msrs(&msrs);
 	missing = vtx_caps_decide(&msrs, &wishes, &vtx_caps);
 	if (missing) {
 		pr_err("vtx: can't run on this processor, it lacks %s\n", missing);
 		return -EOPNOTSUPP;
 	}
+	vtx_pause_setup(vtx_caps.proc2_allowed1 & SECONDARY_EXEC_PAUSE_LOOP_EXITING);
 	vtx_entry_state_setup(&msrs);
 	on_each_cpu(check_this_cpu, &check, 1);
 	if (atomic_read(&check.differ)) {

@@ -15,6 +15,7 @@
 #include "ept/ept.h"
 #include "exits/emulation.h"
 #include "exits/exits.h"
+#include "exits/pause.h"
 #include "irqchip/irqchip.h"
 #include "trace/events.h"
 #include "trace/recorder.h"
@@ -263,17 +264,24 @@ static int block(struct vtx_vcpu *vcpu)
 	return r;
 }
 
-/* INIT first, then SIPI: SDM vol. 3, 8.4. */
-static void accept_apic_events(struct vtx_vcpu *vcpu)
+/*
+ * INIT first, then SIPI: SDM vol. 3, 8.4. Both are taken in one: looked at one after the other, an INIT and its SIPI that arrive in
+ * between would come out as a SIPI, which a running processor drops, and then an INIT, after which it waits for ever. Of an INIT
+ * that arrives after this, the request is set again.
+ */
+void vtx_accept_apic_events(struct vtx_vcpu *vcpu)
 {
 	struct kvm_segment cs;
+	unsigned long events;
 
 	clear_bit(VTX_REQ_APIC_EVENT, &vcpu->requests);
-	if (test_and_clear_bit(VTX_APIC_INIT, &vcpu->apic_events)) {
+	smp_mb__after_atomic(); /* the sender sets the event, then the request */
+	events = xchg(&vcpu->apic_events, 0);
+	if (events & BIT(VTX_APIC_INIT)) {
 		vtx_vcpu_reset(vcpu, true);
 		vcpu->mp_state = vcpu->id == vcpu->vm->boot_cpu_id ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
 	}
-	if (test_and_clear_bit(VTX_APIC_SIPI, &vcpu->apic_events) && vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED) {
+	if ((events & BIT(VTX_APIC_SIPI)) && vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED) {
 		vtx_get_segment(vcpu, VTX_CS, &cs);
 		cs.selector = READ_ONCE(vcpu->sipi_vector) << 8;
 		cs.base = (u64)cs.selector << 4;
@@ -321,7 +329,7 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 		srcu_read_unlock(&vcpu->vm->srcu, idx);
 	}
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_APIC_EVENT))
-		accept_apic_events(vcpu);
+		vtx_accept_apic_events(vcpu);
 	return VTX_EXIT_RESUME;
 }
 
@@ -398,7 +406,7 @@ static int wait_for_sipi(struct vtx_vcpu *vcpu)
 		return interrupted(vcpu);
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_VM_DEAD))
 		return -EIO;
-	accept_apic_events(vcpu);
+	vtx_accept_apic_events(vcpu);
 	return -EAGAIN;
 }
 
@@ -414,9 +422,11 @@ int vtx_vcpu_run(struct vtx_vcpu *vcpu)
 	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 
 	vtx_livelock_enter(&vcpu->livelock);
+	vtx_pause_run_begins(vcpu);
 	do {
 		r = run_once(vcpu);
 	} while (r == VTX_EXIT_RESUME);
+	vtx_pause_run_ends(vcpu);
 	vtx_exit_to_user(vcpu, r);
 	vtx_livelock_leave(&vcpu->livelock);
 	return r;

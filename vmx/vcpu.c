@@ -12,6 +12,7 @@
 #include "ept/ept.h"
 #include "exits/cpuid.h"
 #include "exits/exits.h"
+#include "exits/pause.h"
 #include "irqchip/irqchip.h"
 #include "trace/recorder.h"
 #include "trace/report.h"
@@ -49,12 +50,18 @@ static void load_on_this_cpu(struct vtx_vcpu *vcpu)
 
 static void sched_in(struct preempt_notifier *notifier, int cpu)
 {
-	load_on_this_cpu(container_of(notifier, struct vtx_vcpu, notifier));
+	struct vtx_vcpu *vcpu = container_of(notifier, struct vtx_vcpu, notifier);
+
+	load_on_this_cpu(vcpu);
+	vtx_pause_sched_in(vcpu);
 }
 
 static void sched_out(struct preempt_notifier *notifier, struct task_struct *next)
 {
-	vtx_guest_state_unload(container_of(notifier, struct vtx_vcpu, notifier));
+	struct vtx_vcpu *vcpu = container_of(notifier, struct vtx_vcpu, notifier);
+
+	vtx_pause_sched_out(vcpu);
+	vtx_guest_state_unload(vcpu);
 }
 
 static struct preempt_ops preempt_ops = { .sched_in = sched_in, .sched_out = sched_out };
@@ -311,8 +318,10 @@ void vtx_vcpu_publish(struct vtx_vcpu *vcpu)
 
 void vtx_vcpu_wake(struct vtx_vcpu *vcpu)
 {
-	if (rcuwait_wake_up(&vcpu->wait))
-		atomic64_inc(&vcpu->counts.halt_wakeup);
+	if (!rcuwait_wake_up(&vcpu->wait))
+		return;
+	atomic64_inc(&vcpu->counts.halt_wakeup);
+	WRITE_ONCE(vcpu->spin.facts, VTX_SPIN_READY); /* until it gets a CPU; a hint (exits/pause.c) */
 }
 
 /*

@@ -74,6 +74,7 @@ struct vtx_vm {
 	u32 max_vcpu_id;			/* l: KVM_CAP_MAX_VCPU_ID switched on: ids are below it; 0 not */
 	u32 boot_cpu_id;			/* l: vCPU id of the bootstrap processor */
 
+	int spin_last;				/* any: the vCPU (index) that last got a spinner's turn (exits/pause.c) */
 	atomic64_t remote_tlb_flush;		/* a: trace/stat_defs.c */
 	atomic64_t remote_tlb_flush_requests;	/* a */
 	struct vtx_ext_buffer __rcu *ext_error;	/* VTX_SET_EXT_ERROR (uapi/ext_error.h) */

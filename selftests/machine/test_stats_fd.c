@@ -426,7 +426,7 @@ static const char *const never[] = {
 	/* #UD without CR4.SMXE, which the guest cannot set */
 	"exit_getsec",
 	/* not intercepted */
-	"exit_invlpg", "exit_pause_instruction",
+	"exit_invlpg",
 	/* #UD outside SMM */
 	"exit_rsm",
 	/* no TPR shadow */
@@ -438,16 +438,17 @@ static const char *const never[] = {
 	"exit_loadiwkey", "exit_enclv",
 };
 
-/* Those with a case in test_stats_live, because somebody else has to act while the vCPU runs, or memory has to be special. */
+/* Those with a case in test_stats_live or test_pause, because somebody else has to act while the vCPU runs, or memory has to be special. */
 static const char *const own_case[] = {
 	"exits", "irq_exits", "exit_external_interrupt",			/* host_interrupts() */
 	"halt_wakeup", "halt_wait_ns", "halt_wait_hist", "blocking",		/* halting() */
 	"pages_2m",								/* huge_page() */
 	"remote_tlb_flush",							/* remote_flush() */
+	"exit_pause_instruction", "directed_yield_attempted", "directed_yield_successful", /* test_pause */
 };
 
 /* What the host does at any time moves these. */
-static const char *const noise[] = { "exits", "irq_exits", "exit_external_interrupt" };
+static const char *const noise[] = { "exits", "irq_exits", "exit_external_interrupt", "exit_pause_instruction" };
 
 static bool among(const char *name, const char *const *names, size_t n)
 {

@@ -25,7 +25,7 @@ static const struct vtx_msr_values good = {
 	.ept_vpid = 0x00000f0106734141ULL,
 };
 
-static const struct vtx_wishes all = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true };
+static const struct vtx_wishes all = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .ple = true };
 
 static void assert_names(const struct vtx_msr_values *m, const char *words)
 {
@@ -43,7 +43,7 @@ static void test_accepts_skylake(void **state)
 
 	assert_null(vtx_caps_decide(&good, &all, &caps));
 	assert_int_equal(caps.vmcs_revision, 0x2b);
-	assert_true(caps.vpid && caps.ept_ad && caps.ept_2m && caps.ept_1g && caps.rdtscp && caps.invpcid);
+	assert_true(caps.vpid && caps.ept_ad && caps.ept_2m && caps.ept_1g && caps.rdtscp && caps.invpcid && caps.ple);
 	assert_int_equal(caps.eptp_bits, 6 | 3 << 3 | 1 << 6);
 	/* start values: forced bits are in, windows and IA-32e mode are not */
 	assert_int_equal(caps.pin & 0x16, 0x16);
@@ -151,15 +151,16 @@ static void test_options_switch_off(void **state)
 	struct vtx_caps caps;
 
 	assert_null(vtx_caps_decide(&m, &none, &caps));
-	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g || caps.tsc_scaling);
-	assert_int_equal(caps.proc2 & (1 << 5), 0);
+	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g || caps.tsc_scaling || caps.ple);
+	assert_int_equal(caps.proc2 & (1 << 5 | 1 << 10), 0);
 	assert_int_equal(caps.eptp_bits & (1 << 6), 0);
 
 	/* and without the hardware the wish alone does nothing */
-	m.proc2 &= ~(1ULL << (32 + 5));
+	m.proc2 &= ~(1ULL << (32 + 5) | 1ULL << (32 + 10));
 	m.ept_vpid &= ~(1ULL << 21 | 1ULL << 16 | 1ULL << 17);
 	assert_null(vtx_caps_decide(&m, &all, &caps));
-	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g);
+	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g || caps.ple);
+	assert_int_equal(caps.proc2 & (1 << 5 | 1 << 10), 0);
 }
 
 /* ------------------------------------------------------------------ the table says what the decision does */
