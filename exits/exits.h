@@ -60,6 +60,7 @@ int vtx_exit_vmcall(struct vtx_vcpu *vcpu);
 int vtx_fast_resume(struct vtx_vcpu *vcpu);		/* exits/misc.c; those that never sleep serve as slow ones as well */
 int vtx_fast_window(struct vtx_vcpu *vcpu);
 int vtx_fast_irq_window(struct vtx_vcpu *vcpu);
+int vtx_fast_preemption_timer(struct vtx_vcpu *vcpu);
 int vtx_fast_nop(struct vtx_vcpu *vcpu);
 int vtx_fast_ud(struct vtx_vcpu *vcpu);
 int vtx_fast_gp(struct vtx_vcpu *vcpu);

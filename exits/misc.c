@@ -4,6 +4,7 @@
  */
 #include "ept/ept.h"
 #include "exits/exits.h"
+#include "irqchip/irqchip.h"
 #include "vmx/event.h"
 #include "vmx/regs.h"
 #include "vmx/vm.h"
@@ -29,6 +30,13 @@ int vtx_fast_irq_window(struct vtx_vcpu *vcpu)
 {
 	set_bit(VTX_REQ_EVENT, &vcpu->requests);
 	return vcpu->apic ? VTX_EXIT_RESUME : VTX_EXIT_SLOW;
+}
+
+/* The local APIC's timer is due. */
+int vtx_fast_preemption_timer(struct vtx_vcpu *vcpu)
+{
+	vtx_lapic_timer_look(vcpu);
+	return VTX_EXIT_RESUME;
 }
 
 /*

@@ -8,13 +8,12 @@
 #include <asm/apicdef.h>
 #include <asm/msr.h>
 #include <asm/msr-index.h>
-#include <asm/tsc.h>
 #include "exits/cpuid.h"
 #include "exits/exits.h"
 #include "exits/msr_policy.h"
 #include "irqchip/irqchip.h"
 #include "pv/clock.h"
-#include "trace/events.h"
+#include "pv/guest_tsc.h"
 #include "vmx/host_msrs.h"
 #include "vmx/regs.h"
 #include "vmx/vcpu.h"
@@ -24,54 +23,6 @@
 #define UCODE_REV_RESET BIT_ULL(32)
 /* In IA32_MISC_ENABLE: no branch trace, no PEBS, and the guest cannot change that. */
 #define MISC_ENABLE_FIXED (MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL)
-
-/* ------------------------------------------------------------------ time */
-
-static void set_tsc_offset(struct vtx_vcpu *vcpu, u64 offset)
-{
-	trace_kvm_write_tsc_offset(vcpu->id, vcpu->tsc_offset, offset);
-	vcpu->tsc_offset = offset;
-	vtx_vmwrite64(TSC_OFFSET, offset);
-	/* The paravirtual clock's pages hold guest TSCs, and say whether those of all vCPUs agree. */
-	vtx_clock_tsc_changed(vcpu->vm);
-}
-
-/* KVM_SET_MSRS: vCPUs that are written one after the other end up with one offset; see vtx_tsc_join(). */
-static void host_writes_tsc(struct vtx_vcpu *vcpu, u64 value)
-{
-	struct vtx_vm *vm = vcpu->vm;
-	u64 common = READ_ONCE(vm->tsc_offset), seen, offset;
-
-	for (;;) {
-		offset = vtx_tsc_join(value, rdtsc(), common, (u64)tsc_khz * 1000);
-		if (offset == common)
-			break;
-		seen = cmpxchg(&vm->tsc_offset, common, offset);
-		if (seen == common)
-			break;
-		common = seen;	/* another vCPU's write was first: does ours mean the same? */
-	}
-	set_tsc_offset(vcpu, offset);
-}
-
-/* The guest's write shows in IA32_TSC_ADJUST as well (SDM vol. 3, 18.17.3). */
-static void guest_writes_tsc(struct vtx_vcpu *vcpu, u64 value)
-{
-	u64 offset = value - rdtsc();
-
-	vcpu->tsc_adjust += offset - vcpu->tsc_offset;
-	set_tsc_offset(vcpu, offset);
-}
-
-static void write_tsc_adjust(struct vtx_vcpu *vcpu, u64 value, bool host)
-{
-	u64 delta = value - vcpu->tsc_adjust;
-
-	vcpu->tsc_adjust = value;
-	/* User space restores IA32_TSC by itself. */
-	if (!host)
-		set_tsc_offset(vcpu, vcpu->tsc_offset + delta);
-}
 
 /* ------------------------------------------------------------------ writes with rules of their own */
 
@@ -190,7 +141,7 @@ static int get_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u32 index, u64 *
 	}
 	switch (id) {
 	case VTX_MSR_TSC:
-		*data = rdtsc() + vcpu->tsc_offset;
+		*data = vtx_guest_tsc(vcpu, rdtsc());
 		return 0;
 	case VTX_MSR_KVM_WALL_CLOCK:
 	case VTX_MSR_KVM_WALL_CLOCK_NEW:
@@ -238,12 +189,12 @@ static int set_time_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u64 data, b
 	switch (id) {
 	case VTX_MSR_TSC:
 		if (host)
-			host_writes_tsc(vcpu, data);
+			vtx_tsc_host_write(vcpu, data);
 		else
-			guest_writes_tsc(vcpu, data);
+			vtx_tsc_guest_write(vcpu, data);
 		return 0;
 	case VTX_MSR_TSC_ADJUST:
-		write_tsc_adjust(vcpu, data, host);
+		vtx_tsc_adjust_write(vcpu, data, host);
 		return 0;
 	case VTX_MSR_TSC_DEADLINE:
 		vtx_tsc_deadline_write(vcpu, data);
@@ -420,7 +371,6 @@ void vtx_msrs_reset(struct vtx_vcpu *vcpu, bool init)
 	vcpu->mtrr_def_type = 0;
 
 	vcpu->tsc_adjust = 0;
-	vtx_vmwrite64(TSC_OFFSET, vcpu->tsc_offset);
 	vcpu->pv_clock.system_time_msr = 0;
 	/* With an APIC in the kernel, that one's reset sets it. */
 	if (!vcpu->apic)

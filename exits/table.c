@@ -66,7 +66,7 @@ const struct vtx_exit_row vtx_exit_table[VTX_NR_EXIT_REASONS] = {
 	ROW(EPT_MISCONFIG, NULL, vtx_exit_ept_misconfig),
 	ROW(INVEPT, vtx_fast_ud, vtx_fast_ud),
 	NEVER(RDTSCP),
-	NEVER(PREEMPTION_TIMER),
+	ROW(PREEMPTION_TIMER, vtx_fast_preemption_timer, vtx_fast_preemption_timer),
 	ROW(INVVPID, vtx_fast_ud, vtx_fast_ud),
 	ROW(WBINVD, vtx_fast_nop, vtx_fast_nop),
 	ROW(XSETBV, NULL, vtx_exit_xsetbv),

@@ -22,6 +22,8 @@ struct vtx_lapic_kernel {
 	struct vtx_lapic lapic;
 	raw_spinlock_t timer_lock;	/* lapic.timer and the programming of timer */
 	struct hrtimer timer;
+	bool preempting;		/* timer_lock; the vCPU's thread writes: on the VMX-preemption timer, not the hrtimer */
+	u64 due_tsc;			/* vCPU thread: then due at this TSC of the host */
 	struct vtx_vcpu *vcpu;
 	int eoi_exit;			/* vCPU thread: vector for KVM_EXIT_IOAPIC_EOI (split irqchip), -1 none */
 };
@@ -84,8 +86,15 @@ static __always_inline int vtx_pending_irq(struct vtx_vcpu *vcpu)
 /* Takes it (INTA cycle, or IRR to ISR) and returns the vector, or -1 when it is gone. */
 int vtx_ack_irq(struct vtx_vcpu *vcpu);
 
-/* VTX_REQ_TIMER, or any moment at which the timer may be due: raises what is due without waiting for the host timer. */
-void vtx_lapic_timer_expired(struct vtx_vcpu *vcpu);
+/*
+ * The timer on the VMX-preemption timer (irqchip/lapic_kernel.c). vCPU loaded. _look(): raises what is due; _before_entry(): the same,
+ * or tells the processor, when VTX_REQ_TIMER is set; _sleep(): the guest will not run for a while, the host's timer takes over.
+ */
+void vtx_lapic_timer_look(struct vtx_vcpu *vcpu);
+void vtx_lapic_timer_before_entry(struct vtx_vcpu *vcpu);
+void vtx_lapic_timer_sleep(struct vtx_vcpu *vcpu);
+/* The guest's TSC was set or runs at another rate: IA32_TSC_DEADLINE is reached at another moment. */
+void vtx_lapic_tsc_moved(struct vtx_vcpu *vcpu);
 
 /* Split irqchip: the vector whose EOI user space has to hear of (KVM_EXIT_IOAPIC_EOI), once; -1 none. */
 int vtx_take_ioapic_eoi(struct vtx_vcpu *vcpu);

@@ -62,6 +62,9 @@ struct vtx_routing {
  */
 int vtx_apic_deliver(struct vtx_vm *vm, struct vtx_vcpu *sender, const struct vtx_apic_msg *msg);
 
+/* The shortest period of timers, in ns: module parameter min_timer_period_us. */
+u32 vtx_min_timer_period_ns(void);
+
 /* ---- kernel.c: lines of the chips; status as vtx_set_irq(). Any context. */
 int vtx_pic_line(struct vtx_vm *vm, unsigned int line, unsigned int source, bool level);
 int vtx_ioapic_line(struct vtx_vm *vm, unsigned int pin, unsigned int source, bool level);

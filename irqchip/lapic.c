@@ -139,7 +139,8 @@ void vtx_lapic_reset(struct vtx_lapic *apic, bool init)
 
 void vtx_lapic_init(struct vtx_lapic *apic, u32 *regs, u32 id, bool bsp)
 {
-	*apic = (struct vtx_lapic){ .regs = regs, .id = id, .bsp = bsp, .lint0_extint = true };
+	*apic = (struct vtx_lapic){ .regs = regs, .id = id, .bsp = bsp, .lint0_extint = true,
+				    .min_period_ns = VTX_LAPIC_MIN_PERIOD_NS };
 	vtx_lapic_reset(apic, false);
 }
 

@@ -74,8 +74,8 @@ enum vtx_lapic_error {
 enum vtx_lapic_timer_mode { VTX_TIMER_ONESHOT, VTX_TIMER_PERIODIC, VTX_TIMER_TSC_DEADLINE, VTX_TIMER_RESERVED };
 
 /*
- * The shortest period a guest gets, in ns: as in KVM, 200 us. A shorter one would let a guest spend a host CPU on
- * timer interrupts, as hrtimers are not charged to it.
+ * The shortest period a guest gets, in ns, unless min_period_ns says otherwise: as in KVM, 200 us. A shorter one would
+ * let a guest spend a host CPU on timer interrupts, as hrtimers are not charged to it.
  */
 #define VTX_LAPIC_MIN_PERIOD_NS 200000u
 
@@ -95,6 +95,7 @@ struct vtx_lapic {
 	u32 esr_pending;	/* errors since the last write of ESR */
 	u32 id;			/* initial APIC id = vCPU id */
 	u64 base;		/* IA32_APIC_BASE */
+	u32 min_period_ns;	/* shortest period of the timer, not 0 */
 	bool bsp;
 	bool x2apic_ok;		/* guest CPUID has x2APIC */
 	bool tsc_deadline_ok;	/* guest CPUID has TSC-deadline */
@@ -301,10 +302,10 @@ void vtx_lapic_restore_timer(struct vtx_lapic *apic, u32 current_count, u64 now_
 
 /**
  * vtx_lapic_write_tsc_deadline() - write IA32_TSC_DEADLINE
- * @guest_tsc: the guest's TSC at @now_ns; @tsc_khz: its frequency (0 is taken as 1)
+ * @ticks: of the host's TSC from @now_ns to the moment at which the guest's shows @value, 0 if it is past; @tsc_khz: the host's rate
  * Ignored outside TSC-deadline mode (SDM vol. 3, 11.5.4.1). Owner, with the timer's lock.
  */
-void vtx_lapic_write_tsc_deadline(struct vtx_lapic *apic, u64 value, u64 guest_tsc, u32 tsc_khz, u64 now_ns);
+void vtx_lapic_write_tsc_deadline(struct vtx_lapic *apic, u64 value, u64 ticks, u32 tsc_khz, u64 now_ns);
 
 static inline u64 vtx_lapic_read_tsc_deadline(const struct vtx_lapic *apic)
 {

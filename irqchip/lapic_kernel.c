@@ -17,9 +17,16 @@
  * timer_lock (raw, interrupts off) protects lapic.timer together with the programming of the hrtimer.  The hrtimer
  * may fire when nothing is due (it is not cancelled when the guest disarms or postpones); vtx_lapic_timer_expire()
  * then does nothing.
+ *
+ * While `preempting`, which only the vCPU's thread changes, the deadline is left to the VMX-preemption timer (SDM vol. 3,
+ * 26.5.1): VTX_REQ_TIMER stays set and makes the run loop write what is left until due_tsc before each entry.  That spares
+ * programming the hrtimer and the host's interrupt.  It counts in the guest only, which is enough: a vCPU that is scheduled out, or
+ * whose KVM_RUN returned, could not take the interrupt, and looks before its next entry.  One that goes to sleep in HLT takes the
+ * deadline to the hrtimer (vtx_lapic_timer_sleep()), where it stays until it is set anew.
  */
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include <asm/msr.h>
@@ -27,8 +34,11 @@
 #include "compat/compat.h"
 #include "exits/cpuid.h"
 #include "irqchip/kernel.h"
+#include "pv/guest_tsc.h"
 #include "trace/events_irq.h"
 #include "uapi/refuse.h"
+#include "vmx/caps.h"
+#include "vmx/controls.h"
 #include "vmx/event.h"
 
 /* ---------------------------------------------------------------- delivery */
@@ -202,37 +212,80 @@ int vtx_take_ioapic_eoi(struct vtx_vcpu *vcpu)
 
 /* ---------------------------------------------------------------- timer */
 
-/*
- * Programs the host timer for the deadline, or raises at once what is due (look_again() follows). timer_lock held.
- */
+static uint min_timer_period_us = 200;
+module_param(min_timer_period_us, uint, 0444);
+MODULE_PARM_DESC(min_timer_period_us, "shortest period of a guest's periodic timers in us, 10 to 1000000 (default 200)");
+
+u32 vtx_min_timer_period_ns(void)
+{
+	return clamp(min_timer_period_us, 10U, 1000000U) * 1000;
+}
+
 static void trace_timer(struct vtx_lapic_kernel *k)
 {
 	trace_kvm_apic_accept_irq(k->vcpu->id, VTX_APIC_FIXED, false, vtx_lapic_get(&k->lapic, VTX_LAPIC_LVTT));
 }
 
+/* A deadline in as many ticks of the host's TSC can be left to the VMX-preemption timer, which has 32 bits. */
+static bool in_reach(u64 ticks)
+{
+	return vtx_caps.preemption_timer && ticks >> vtx_caps.preemption_rate < U32_MAX && !check_tsc_unstable();
+}
+
+static void leave_preemption_timer(struct vtx_lapic_kernel *k)
+{
+	if (!k->preempting)
+		return;
+	k->preempting = false;
+	clear_bit(VTX_REQ_TIMER, &k->vcpu->requests);
+	vtx_controls_set_preemption_timer(k->vcpu, false);
+}
+
+/* The deadline is @ticks after @tsc. The hrtimer may be queued for an earlier one: then it fires and finds nothing to do. */
+static void start_timer(struct vtx_lapic_kernel *k, u64 tsc, u64 ticks)
+{
+	if (in_reach(ticks)) {
+		k->due_tsc = tsc + ticks;
+		k->preempting = true;
+		if (!vtx_vcpu_test_request(k->vcpu, VTX_REQ_TIMER))
+			set_bit(VTX_REQ_TIMER, &k->vcpu->requests);
+		return;
+	}
+	leave_preemption_timer(k);
+	hrtimer_start(&k->timer, ns_to_ktime(k->lapic.timer.deadline_ns), HRTIMER_MODE_ABS_HARD);
+}
+
+/* Brings the host's timer in line with lapic.timer, or raises at once what is due (look_again() follows). timer_lock held. */
 static void program_timer(struct vtx_lapic_kernel *k)
 {
-	u64 deadline = k->lapic.timer.deadline_ns;
+	u64 deadline = k->lapic.timer.deadline_ns, now;
 	bool raised = false;
 
-	if (deadline && deadline <= ktime_get_ns())
-		deadline = vtx_lapic_timer_expire(&k->lapic, ktime_get_ns(), &raised);
+	if (!deadline) {
+		leave_preemption_timer(k);
+		return;
+	}
+	now = ktime_get_ns();
+	if (deadline <= now)
+		deadline = vtx_lapic_timer_expire(&k->lapic, now, &raised);
 	if (raised)
 		trace_timer(k);
 	if (deadline)
-		hrtimer_start(&k->timer, ns_to_ktime(deadline), HRTIMER_MODE_ABS_HARD);
+		start_timer(k, rdtsc(), vtx_tsc_from_ns(deadline - now, tsc_khz));
+	else
+		leave_preemption_timer(k);
 }
 
 static enum hrtimer_restart timer_fn(struct hrtimer *timer)
 {
 	struct vtx_lapic_kernel *k = container_of(timer, struct vtx_lapic_kernel, timer);
 	enum hrtimer_restart restart = HRTIMER_NORESTART;
+	bool raised = false;
 	unsigned long flags;
-	bool raised;
 	u64 next;
 
 	raw_spin_lock_irqsave(&k->timer_lock, flags);
-	next = vtx_lapic_timer_expire(&k->lapic, ktime_get_ns(), &raised);
+	next = k->preempting ? 0 : vtx_lapic_timer_expire(&k->lapic, ktime_get_ns(), &raised);
 	/* Queued already: the guest armed it anew while we waited for the lock. */
 	if (next && !hrtimer_is_queued(timer)) {
 		hrtimer_set_expires(timer, ns_to_ktime(next));
@@ -246,36 +299,105 @@ static enum hrtimer_restart timer_fn(struct hrtimer *timer)
 	return restart;
 }
 
-void vtx_lapic_timer_expired(struct vtx_vcpu *vcpu)
+/* The TSC has passed due_tsc. The clock of deadline_ns may be a little behind: it counts as reached. */
+static void preemption_timer_due(struct vtx_lapic_kernel *k)
+{
+	unsigned long flags;
+	u64 next, now;
+	bool raised;
+
+	raw_spin_lock_irqsave(&k->timer_lock, flags);
+	now = k->lapic.timer.deadline_ns;
+	if (vtx_lapic_timer_mode(&k->lapic) == VTX_TIMER_PERIODIC)
+		now = max(now, ktime_get_ns());
+	next = vtx_lapic_timer_expire(&k->lapic, now, &raised);
+	if (raised)
+		trace_timer(k);
+	if (next)
+		start_timer(k, rdtsc(), vtx_tsc_from_ns(next - now, tsc_khz));
+	else
+		leave_preemption_timer(k);
+	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+	look_again(k->vcpu);
+}
+
+void vtx_lapic_timer_look(struct vtx_vcpu *vcpu)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+
+	if (k && k->preempting && (s64)(k->due_tsc - rdtsc()) <= 0)
+		preemption_timer_due(k);
+}
+
+void vtx_lapic_timer_before_entry(struct vtx_vcpu *vcpu)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+	s64 left = k->due_tsc - rdtsc();
+	unsigned long flags;
+
+	if (unlikely(left <= 0)) {
+		preemption_timer_due(k);
+		return;
+	}
+	/* The first count is shorter than the others: one more, so that the guest is never early. */
+	left = (left >> vtx_caps.preemption_rate) + 1;
+	if (unlikely(left > U32_MAX)) { /* the host slept, and its TSC began anew */
+		raw_spin_lock_irqsave(&k->timer_lock, flags);
+		program_timer(k);
+		raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+		look_again(vcpu);
+		return;
+	}
+	vtx_vmwrite32(VMX_PREEMPTION_TIMER_VALUE, left);
+	vtx_controls_set_preemption_timer(vcpu, true);
+}
+
+void vtx_lapic_timer_sleep(struct vtx_vcpu *vcpu)
 {
 	struct vtx_lapic_kernel *k = vcpu->apic;
 	unsigned long flags;
 
-	if (!k || !READ_ONCE(k->lapic.timer.deadline_ns))
+	if (!k || !k->preempting)
 		return;
 	raw_spin_lock_irqsave(&k->timer_lock, flags);
-	program_timer(k);
+	leave_preemption_timer(k);
+	hrtimer_start(&k->timer, ns_to_ktime(k->lapic.timer.deadline_ns), HRTIMER_MODE_ABS_HARD);
 	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
-	look_again(vcpu);
 }
 
 u64 vtx_tsc_deadline_read(struct vtx_vcpu *vcpu)
 {
+	vtx_lapic_timer_look(vcpu);
 	return vcpu->apic ? vtx_lapic_read_tsc_deadline(&vcpu->apic->lapic) : 0;
 }
 
 void vtx_tsc_deadline_write(struct vtx_vcpu *vcpu, u64 data)
 {
 	struct vtx_lapic_kernel *k = vcpu->apic;
+	u64 tsc, guest, ticks;
 	unsigned long flags;
 
-	if (!k)
+	if (!k || vtx_lapic_timer_mode(&k->lapic) != VTX_TIMER_TSC_DEADLINE)
 		return;
 	raw_spin_lock_irqsave(&k->timer_lock, flags);
-	vtx_lapic_write_tsc_deadline(&k->lapic, data, rdtsc() + vcpu->tsc_offset, tsc_khz, ktime_get_ns());
-	program_timer(k);
+	tsc = rdtsc();
+	guest = vtx_guest_tsc(vcpu, tsc);
+	ticks = data > guest ? vtx_tsc_unscale(data - guest, vcpu->tsc_ratio) : 0;
+	vtx_lapic_write_tsc_deadline(&k->lapic, data, ticks, tsc_khz, ktime_get_ns());
+	if (data && ticks)
+		start_timer(k, tsc, ticks);
+	else
+		program_timer(k);
 	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
 	look_again(vcpu);
+}
+
+void vtx_lapic_tsc_moved(struct vtx_vcpu *vcpu)
+{
+	u64 deadline = vtx_tsc_deadline_read(vcpu);
+
+	if (deadline)
+		vtx_tsc_deadline_write(vcpu, deadline);
 }
 
 /* ---------------------------------------------------------------- register access */
@@ -427,6 +549,8 @@ int vtx_apic_base_write(struct vtx_vcpu *vcpu, u64 data, bool host_initiated)
 	sync_features(vcpu);
 	raw_spin_lock_irqsave(&k->timer_lock, flags);
 	ret = vtx_lapic_set_base(&k->lapic, data, vcpu->cpuid.maxphyaddr, host_initiated);
+	if (!ret)
+		program_timer(k);
 	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
 	if (ret)
 		return 1;
@@ -456,6 +580,7 @@ int vtx_lapic_create(struct vtx_vcpu *vcpu)
 	raw_spin_lock_init(&k->timer_lock);
 	vtx_hrtimer_setup(&k->timer, timer_fn, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
 	vtx_lapic_init(&k->lapic, regs, vcpu->id, vcpu->id == vcpu->vm->boot_cpu_id);
+	k->lapic.min_period_ns = vtx_min_timer_period_ns();
 	/* The PIC may have been asserted before we could be told. */
 	vtx_lapic_set_hint(&k->lapic, VTX_LAPIC_HINT_EXTINT);
 	/* With the IOAPIC in user space a guest may suppress the broadcast; the in-kernel one has no EOI register. */
@@ -491,6 +616,7 @@ void vtx_lapic_reset_vcpu(struct vtx_vcpu *vcpu, bool init)
 	}
 	raw_spin_lock_irqsave(&k->timer_lock, flags);
 	vtx_lapic_reset(&k->lapic, init);
+	program_timer(k);
 	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
 	k->eoi_exit = -1;
 	vcpu->apic_base = k->lapic.base;
@@ -500,6 +626,7 @@ int vtx_get_lapic(struct vtx_vcpu *vcpu, struct kvm_lapic_state *state)
 {
 	if (!vcpu->apic)
 		return VTX_REFUSE(LAPIC_MISSING, VTX_NO_FIELD, 0, 0);
+	vtx_lapic_timer_look(vcpu);
 	vtx_lapic_get_state(&vcpu->apic->lapic, state, ktime_get_ns(), false);
 	return 0;
 }

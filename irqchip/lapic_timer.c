@@ -3,10 +3,11 @@
  * Local APIC timer as arithmetic on nanoseconds (SDM vol. 3, 11.5.4): one-shot, periodic and TSC-deadline.
  *
  * Nothing here divides by anything a guest or user space chose, except period_ns, which every path that arms a
- * periodic timer keeps at VTX_LAPIC_MIN_PERIOD_NS or more.
+ * periodic timer keeps at min_period_ns or more.
  */
 #include "compat/pure.h"
 #include "irqchip/lapic.h"
+#include "pv/tsc.h"
 
 /* A deadline further away than this (ns, about 146 years) is never reached; it keeps sums from wrapping. */
 #define FAR_NS (1ull << 62)
@@ -57,8 +58,8 @@ static u64 period_of(const struct vtx_lapic *apic)
 {
 	u64 period = count_to_ns(apic, vtx_lapic_get(apic, VTX_LAPIC_TMICT));
 
-	if (vtx_lapic_timer_mode(apic) == VTX_TIMER_PERIODIC && period < VTX_LAPIC_MIN_PERIOD_NS)
-		period = VTX_LAPIC_MIN_PERIOD_NS;
+	if (vtx_lapic_timer_mode(apic) == VTX_TIMER_PERIODIC && period < apic->min_period_ns)
+		period = apic->min_period_ns;
 	return period;
 }
 
@@ -105,6 +106,9 @@ void vtx_lapic_restore_timer(struct vtx_lapic *apic, u32 current_count, u64 now_
 	unsigned int mode = vtx_lapic_timer_mode(apic);
 	u64 left;
 
+	/* An armed IA32_TSC_DEADLINE is not in KVM's structure. It stays, as in KVM; there is none unless the mode was the same. */
+	if (mode == VTX_TIMER_TSC_DEADLINE && apic->timer.tsc_deadline)
+		return;
 	apic->timer.tsc_deadline = 0;
 	apic->timer.period_ns = 0;
 	disarm(apic);
@@ -132,9 +136,8 @@ void vtx_lapic_write_tdcr(struct vtx_lapic *apic, u32 value, u64 now_ns)
 		WRITE_ONCE(apic->timer.deadline_ns, at_least_one(now_ns + count_to_ns(apic, count)));
 }
 
-void vtx_lapic_write_tsc_deadline(struct vtx_lapic *apic, u64 value, u64 guest_tsc, u32 tsc_khz, u64 now_ns)
+void vtx_lapic_write_tsc_deadline(struct vtx_lapic *apic, u64 value, u64 ticks, u32 tsc_khz, u64 now_ns)
 {
-	u64 ticks, ns;
 
 	if (vtx_lapic_timer_mode(apic) != VTX_TIMER_TSC_DEADLINE)
 		return;
@@ -143,15 +146,8 @@ void vtx_lapic_write_tsc_deadline(struct vtx_lapic *apic, u64 value, u64 guest_t
 		disarm(apic);
 		return;
 	}
-	ticks = value > guest_tsc ? value - guest_tsc : 0;
-	if (!tsc_khz)
-		tsc_khz = 1;
-	/* ns = ticks * 10^6 / khz; the bound keeps the quotient (and the division instruction) within 64 bits. */
-	if (ticks / tsc_khz >= FAR_NS / 1000000)
-		ns = FAR_NS;
-	else
-		ns = mul_u64_u64_div_u64(ticks, 1000000, tsc_khz) + (ticks != 0); /* never early */
-	WRITE_ONCE(apic->timer.deadline_ns, at_least_one(now_ns + ns));
+	/* Rounded up: never early. */
+	WRITE_ONCE(apic->timer.deadline_ns, at_least_one(now_ns + vtx_tsc_to_ns(ticks, tsc_khz, FAR_NS)));
 }
 
 u64 vtx_lapic_timer_expire(struct vtx_lapic *apic, u64 now_ns, bool *raised)

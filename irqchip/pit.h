@@ -13,8 +13,6 @@
 
 #define VTX_PIT_HZ 1193182u
 #define VTX_PIT_CHANNELS 3
-/* Interrupts come at most this often: 200 us, as in KVM. */
-#define VTX_PIT_MIN_GAP_NS 200000u
 
 struct vtx_pit_channel {
 	struct kvm_pit_channel_state s;

@@ -76,7 +76,7 @@ static u64 next_look(struct vtx_pit_kernel *p, u64 now)
 {
 	u64 next = vtx_pit_next_edge(&p->pit, now);
 
-	return next ? max(next, now + VTX_PIT_MIN_GAP_NS) : 0;
+	return next ? max(next, now + vtx_min_timer_period_ns()) : 0;
 }
 
 /* The counter was loaded anew, its mode changed: nothing of the past counts. pit->lock held. */

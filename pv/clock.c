@@ -3,7 +3,7 @@
  * KVM's paravirtual clock.
  *
  * With a trustworthy host TSC the guest's clock is a straight line through one pair (base_tsc, base_ns): the guest
- * computes it from its own TSC, we compute it from the host's with the same shift and multiplication, and all vCPUs
+ * computes it from its own TSC, we compute it from the host's with the same ratio, shift and multiplication, and all vCPUs
  * publish the same pair.  So the clock is monotonic across vCPUs by construction, and what KVM_GET_CLOCK says is
  * what the guest sees.  It runs on the TSC's frequency as calibrated when the VM was created, without the
  * corrections NTP makes to the host's clocks.
@@ -17,6 +17,7 @@
 #include <asm/pvclock-abi.h>
 #include <asm/tsc.h>
 #include "pv/clock.h"
+#include "pv/guest_tsc.h"
 #include "trace/events.h"
 #include "uapi/refuse.h"
 #include "vmx/vcpu.h"
@@ -68,7 +69,10 @@ static u64 boot_ns(void)
 
 static u64 on_line(const struct vtx_vm_clock *clock, u64 tsc)
 {
-	return clock->base_ns + vtx_scale_ticks(clock->scale, tsc - clock->base_tsc);
+	/* As the guest computes it, from its own TSC; the offset cancels out. */
+	u64 ticks = vtx_tsc_scale(tsc, clock->ratio) - vtx_tsc_scale(clock->base_tsc, clock->ratio);
+
+	return clock->base_ns + vtx_scale_ticks(clock->scale, ticks);
 }
 
 /*
@@ -105,10 +109,33 @@ void vtx_clock_init(struct vtx_vm *vm)
 	unsigned long flags;
 
 	raw_spin_lock_init(&clock->lock);
+	vm->tsc_khz = tsc_khz;
+	clock->ratio = VTX_TSC_UNITY;
 	clock->scale = vtx_scale_from_khz(tsc_khz);
 	raw_spin_lock_irqsave(&clock->lock, flags);
 	start_line(clock, 0);
 	raw_spin_unlock_irqrestore(&clock->lock, flags);
+}
+
+/* The rate that is kept exactly is the multiplier's; where there is none, the host's. */
+static struct vtx_scale scale_of(u32 khz, u64 ratio)
+{
+	return vtx_scale_from_khz(ratio == VTX_TSC_UNITY ? tsc_khz : khz);
+}
+
+/* A nanosecond more makes up for rounding, so that nobody sees the clock step back. */
+static void base_at(struct vtx_vm_clock *clock, u64 tsc)
+{
+	clock->base_ns = on_line(clock, tsc) + 1;
+	clock->base_tsc = tsc;
+}
+
+void vtx_clock_set_rate(struct vtx_vm_clock *clock, u32 khz, u64 ratio)
+{
+	refresh(clock);
+	base_at(clock, rdtsc_ordered());
+	clock->ratio = ratio;
+	clock->scale = scale_of(khz, ratio);
 }
 
 u64 vtx_clock_ns(struct vtx_vm *vm)
@@ -184,13 +211,13 @@ void vtx_pv_clock_new_cpu(struct vtx_vcpu *vcpu)
 }
 
 /* Linux reads vCPU 0's page with whichever vCPU's TSC from its vDSO if told "stable": they must agree. */
-static bool tscs_agree(struct vtx_vm *vm, u64 tsc_offset)
+static bool tscs_agree(struct vtx_vm *vm, u64 tsc_offset, u64 tsc_ratio)
 {
 	struct vtx_vcpu *vcpu;
 	int i;
 
 	vtx_for_each_vcpu(i, vcpu, vm)
-		if (READ_ONCE(vcpu->tsc_offset) != tsc_offset)
+		if (READ_ONCE(vcpu->tsc_offset) != tsc_offset || READ_ONCE(vcpu->tsc_ratio) != tsc_ratio)
 			return false;
 	return true;
 }
@@ -199,18 +226,20 @@ static bool tscs_agree(struct vtx_vm *vm, u64 tsc_offset)
 static void fill_time_info(struct vtx_vcpu *vcpu, struct pvclock_vcpu_time_info *info)
 {
 	struct vtx_vm_clock *clock = &vcpu->vm->clock;
+	struct vtx_scale scale;
 	unsigned long flags;
 	bool stable;
 
 	raw_spin_lock_irqsave(&clock->lock, flags);
 	stable = refresh(clock);
-	info->tsc_timestamp = clock->base_tsc + vcpu->tsc_offset;
+	info->tsc_timestamp = vtx_guest_tsc(vcpu, clock->base_tsc);
 	info->system_time = clock->base_ns;
+	scale = vcpu->tsc_ratio == clock->ratio ? clock->scale : scale_of(vcpu->tsc_khz, vcpu->tsc_ratio);
 	raw_spin_unlock_irqrestore(&clock->lock, flags);
 
-	info->tsc_to_system_mul = clock->scale.mul;
-	info->tsc_shift = clock->scale.shift;
-	if (stable && tscs_agree(vcpu->vm, vcpu->tsc_offset))
+	info->tsc_to_system_mul = scale.mul;
+	info->tsc_shift = scale.shift;
+	if (stable && tscs_agree(vcpu->vm, vcpu->tsc_offset, vcpu->tsc_ratio))
 		info->flags |= PVCLOCK_TSC_STABLE_BIT;
 }
 
@@ -259,21 +288,17 @@ int vtx_pv_clock_stopped(struct vtx_vcpu *vcpu)
 
 /*
  * A vCPU whose TSC was behind the base's when the VM was created would publish a time stamp from before its zero.
- * Moves the base on to now, along the line; a nanosecond more makes up for rounding, so that no vCPU sees the clock
- * step back.
+ * Moves the base on to now, along the line.
  */
 static void move_base(struct vtx_vcpu *vcpu)
 {
 	struct vtx_vm_clock *clock = &vcpu->vm->clock;
 	unsigned long flags;
 	bool moved = false;
-	u64 tsc;
 
 	raw_spin_lock_irqsave(&clock->lock, flags);
-	if (refresh(clock) && (s64)(clock->base_tsc + vcpu->tsc_offset) < 0) {
-		tsc = rdtsc_ordered();
-		clock->base_ns = on_line(clock, tsc) + 1;
-		clock->base_tsc = tsc;
+	if (refresh(clock) && (s64)vtx_guest_tsc(vcpu, clock->base_tsc) < 0) {
+		base_at(clock, rdtsc_ordered());
 		moved = true;
 	}
 	raw_spin_unlock_irqrestore(&clock->lock, flags);

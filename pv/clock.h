@@ -8,6 +8,7 @@
 #include <linux/types.h>
 #include <linux/spinlock.h>
 #include "pv/scale.h"
+#include "pv/tsc.h"
 
 struct vtx_vm;
 struct vtx_vcpu;
@@ -20,7 +21,8 @@ struct vtx_vm_clock {
 	raw_spinlock_t lock;
 	s64 offset;		/* guest's clock = CLOCK_BOOTTIME (ns) + offset; used when the TSC cannot be */
 	u64 base_tsc, base_ns;	/* host TSC and guest ns taken together: all vCPUs publish this pair */
-	struct vtx_scale scale;	/* c */
+	u64 ratio;		/* of guest TSC to host TSC on this line, 2^48 is 1 (pv/guest_tsc.c) */
+	struct vtx_scale scale;	/* guest TSC to ns */
 	/* MSR_KVM_WALL_CLOCK(_NEW) as last written; READ_ONCE/WRITE_ONCE (exits/msr_access.c). */
 	u64 wall_clock_msr;
 };
@@ -32,6 +34,8 @@ struct vtx_pv_clock {
 };
 
 void vtx_clock_init(struct vtx_vm *vm);
+/* The line goes on, counted in ticks of guests whose TSC has this rate. clock->lock held; vtx_clock_tsc_changed() follows. */
+void vtx_clock_set_rate(struct vtx_vm_clock *clock, u32 khz, u64 ratio);
 u64 vtx_clock_ns(struct vtx_vm *vm);				/* the guest's system time now */
 int vtx_get_clock(struct vtx_vm *vm, struct kvm_clock_data *out);	/* KVM_GET_CLOCK */
 int vtx_set_clock(struct vtx_vm *vm, const struct kvm_clock_data *in);	/* KVM_SET_CLOCK: -EINVAL */

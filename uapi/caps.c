@@ -10,6 +10,7 @@
 #include "pv/clock.h"
 #include "uapi/ioctl.h"
 #include "uapi/vtx.h"
+#include "vmx/caps.h"
 #include "vmx/fpu.h"
 
 struct capability {
@@ -26,6 +27,12 @@ static int nr_vcpus(void)
 static int xsave_size(void)
 {
 	return max_t(int, vtx_fpu_size(), sizeof(struct kvm_xsave));
+}
+
+/* Both ioctls are there without TSC scaling as well, as in KVM; then they take the host's rate only. */
+static int tsc_control(void)
+{
+	return vtx_caps.tsc_scaling;
 }
 
 static const struct capability capabilities[] = {
@@ -66,6 +73,8 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_CLOCKSOURCE, 1 },			/* pv/clock.c */
 	{ KVM_CAP_ADJUST_CLOCK, VTX_CLOCK_FLAGS },	/* KVM_GET_CLOCK, KVM_SET_CLOCK and their flags */
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_TSC_CONTROL, .compute = tsc_control },	/* KVM_SET_TSC_KHZ of other rates than the host's */
+	{ KVM_CAP_VM_TSC_CONTROL, .compute = tsc_control },
 	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },		/* irqchip/lapic_timer.c */
 	{ KVM_CAP_NOP_IO_DELAY, 1 },			/* no port is a real one */
 

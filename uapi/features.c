@@ -5,9 +5,9 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <asm/tsc.h>
 #include "exits/cpuid.h"
 #include "exits/exits.h"
+#include "pv/guest_tsc.h"
 #include "uapi/ioctl.h"
 #include "uapi/refuse.h"
 #include "vmx/cr.h"
@@ -221,18 +221,21 @@ long vtx_call_set_msrs(struct vtx_call *call)
 
 long vtx_call_get_tsc_khz(struct vtx_call *call)
 {
-	return tsc_khz;
+	return call->vcpu->tsc_khz;
 }
 
-/*
- * The guest's TSC runs at the host's rate. That rate, give or take 250 parts per million (two measurements of one crystal), and 0
- * for "the host's" can be set; -EINVAL for others.
- */
 long vtx_call_set_tsc_khz(struct vtx_call *call)
 {
-	u32 khz = call->arg, tolerance = tsc_khz / 4000;
+	return vtx_tsc_set_khz(call->vcpu, call->arg);
+}
 
-	if (khz && (khz < tsc_khz - tolerance || khz > tsc_khz + tolerance))
-		return VTX_REFUSE(TSC_KHZ, VTX_NO_FIELD, khz, tsc_khz);
-	return 0;
+/* Of vCPUs to come. */
+long vtx_call_get_vm_tsc_khz(struct vtx_call *call)
+{
+	return call->vm->tsc_khz;
+}
+
+long vtx_call_set_vm_tsc_khz(struct vtx_call *call)
+{
+	return vtx_tsc_set_vm_khz(call->vm, call->arg);
 }

@@ -97,5 +97,7 @@ long vtx_call_set_cpuid2(struct vtx_call *call);
 long vtx_call_get_cpuid2(struct vtx_call *call);
 long vtx_call_get_tsc_khz(struct vtx_call *call);
 long vtx_call_set_tsc_khz(struct vtx_call *call);
+long vtx_call_get_vm_tsc_khz(struct vtx_call *call);
+long vtx_call_set_vm_tsc_khz(struct vtx_call *call);
 
 #endif /* VTX_UAPI_IOCTL_H */

@@ -160,7 +160,9 @@ static const struct vtx_refuse_row rows[] = {
 	ROW(CPUID_ADDRESS_WIDTH, EINVAL, "CPUID leaf 0x80000008 says in EAX 15:8 how many bits a linear address has: that must be 48 or 57."),
 	ROW(MSR_LIST_TOO_FEW, E2BIG, "nmsrs is too small for the list: there are as many MSRs as allowed, which nmsrs says now as well."),
 	ROW(MSRS_TOO_MANY, E2BIG, "nmsrs must be at most allowed: make several calls."),
-	ROW(TSC_KHZ, EINVAL, "The guest's TSC runs at the host's rate: found must be allowed, give or take 250 parts per million, or 0."),
+	ROW(TSC_KHZ, EINVAL,
+	    "Without TSC scaling a guest's TSC runs at the host's rate: found must be allowed, give or take 250 parts per million, or 0."),
+	ROW(TSC_KHZ_RANGE, EINVAL, "The rate of a guest's TSC, in kHz, must be at most allowed, or 0 for the host's."),
 };
 
 const struct vtx_refuse_row *vtx_refuse_row(unsigned int code)

@@ -203,6 +203,8 @@ static const struct vtx_ioctl vm_ioctls[] = {
 	VTX_IOCTL(KVM_SET_IDENTITY_MAP_ADDR, VTX_IN | VTX_VM_LOCK, set_identity_map_addr),
 	VTX_IOCTL(KVM_SET_BOOT_CPU_ID, VTX_VM_LOCK, set_boot_cpu_id),
 	VTX_IOCTL(KVM_ENABLE_CAP, VTX_IN | VTX_VM_LOCK, vtx_call_enable_cap),
+	VTX_IOCTL(KVM_GET_TSC_KHZ, VTX_VM_LOCK, vtx_call_get_vm_tsc_khz),
+	VTX_IOCTL(KVM_SET_TSC_KHZ, VTX_VM_LOCK, vtx_call_set_vm_tsc_khz),
 	VTX_IOCTL(KVM_GET_CLOCK, VTX_OUT, get_clock),
 	VTX_IOCTL(KVM_SET_CLOCK, VTX_IN, set_clock),
 	VTX_IOCTL(KVM_CREATE_IRQCHIP, VTX_VM_LOCK, create_irqchip),

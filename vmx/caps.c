@@ -8,6 +8,9 @@
 #include "compat/pure.h"
 #include "vmx/caps.h"
 
+#define PIN_PREEMPTION_TIMER BIT(6)
+#define MISC_PREEMPTION_RATE 0x1f	/* IA32_VMX_MISC, SDM vol. 3, A.6 */
+
 #define PROC_CR3_EXITS (BIT(9) | BIT(15) | BIT(16)) /* INVLPG, CR3 load, CR3 store */
 
 #define PROC2_RDTSCP BIT(3)
@@ -95,6 +98,11 @@ static void decide_optional(const struct vtx_msr_values *m, const struct vtx_wis
 		c->proc2 |= PROC2_RDTSCP;
 	if (c->invpcid)
 		c->proc2 |= PROC2_INVPCID;
+	if (c->tsc_scaling)
+		c->proc2 |= PROC2_TSC_SCALING;
+	c->preemption_timer = w->preemption_timer && ((u32)(m->pin >> 32) & PIN_PREEMPTION_TIMER);
+	if (c->preemption_timer)
+		c->preemption_rate = m->misc & MISC_PREEMPTION_RATE;
 
 	c->ept_ad = w->ept_ad && (m->ept_vpid & EPT_AD);
 	c->ept_2m = w->large_pages && (m->ept_vpid & EPT_2M);

@@ -20,7 +20,7 @@ struct vtx_msr_values {
 
 /* Module parameters that switch optional features off. */
 struct vtx_wishes {
-	bool vpid, ept_ad, large_pages, tsc_scaling, ple;
+	bool vpid, ept_ad, large_pages, tsc_scaling, ple, preemption_timer;
 };
 
 /* The decision. */
@@ -33,6 +33,8 @@ struct vtx_caps {
 	bool vpid, ept_ad, ept_2m, ept_1g, ept_exec_only, tsc_scaling, invpcid, rdtscp, xsaves, virtual_nmi, umip;
 	bool ple;
 	bool invept_single, invvpid_single, invvpid_addr;
+	bool preemption_timer;
+	u8 preemption_rate;		/* it counts down each time that this bit of the TSC changes */
 	u64 eptp_bits;			/* memory type and walk length for an EPTP */
 };
 

@@ -7,6 +7,7 @@
 #include <asm/trapnr.h>
 #include "ept/ept.h"
 #include "exits/pause.h"
+#include "pv/guest_tsc.h"
 #include "vmx/caps.h"
 #include "vmx/controls.h"
 
@@ -29,13 +30,14 @@ void vtx_controls_set_exceptions(struct vtx_vcpu *vcpu, bool all)
 
 void vtx_controls_setup(struct vtx_vcpu *vcpu)
 {
+	vcpu->pin_ctrl = vtx_caps.pin;
 	vcpu->exec_ctrl = vtx_caps.proc;
 	vcpu->exec2_ctrl = vtx_caps.proc2;
 	vcpu->entry_ctrl = vtx_caps.entry;
 	if (!vcpu->vpid)
 		vcpu->exec2_ctrl &= ~SECONDARY_EXEC_ENABLE_VPID;
 
-	vtx_vmwrite32(PIN_BASED_VM_EXEC_CONTROL, vtx_caps.pin);
+	vtx_vmwrite32(PIN_BASED_VM_EXEC_CONTROL, vcpu->pin_ctrl);
 	vtx_vmwrite32(CPU_BASED_VM_EXEC_CONTROL, vcpu->exec_ctrl);
 	vtx_vmwrite32(SECONDARY_VM_EXEC_CONTROL, vcpu->exec2_ctrl);
 	vtx_vmwrite32(VM_EXIT_CONTROLS, vtx_caps.exit);
@@ -53,7 +55,7 @@ void vtx_controls_setup(struct vtx_vcpu *vcpu)
 	vtx_vmwrite64(VMCS_LINK_POINTER, ~0ULL);
 	vtx_vmwrite64(MSR_BITMAP, __pa(vcpu->msr_bitmap));
 	vtx_vmwrite64(EPT_POINTER, vcpu->vm->ept.eptp);
-	vtx_vmwrite64(TSC_OFFSET, vcpu->tsc_offset);
+	vtx_tsc_setup(vcpu);
 	if (vcpu->vpid)
 		vtx_vmwrite16(VIRTUAL_PROCESSOR_ID, vcpu->vpid);
 }
@@ -76,4 +78,17 @@ void vtx_controls_set_windows(struct vtx_vcpu *vcpu, bool irq, bool nmi)
 		return;
 	vcpu->exec_ctrl = ctrl;
 	vtx_vmwrite32(CPU_BASED_VM_EXEC_CONTROL, ctrl);
+}
+
+/* Off, the value counts for nothing; on, it is loaded at each entry and must be written before (SDM vol. 3, 26.5.1). */
+void vtx_controls_set_preemption_timer(struct vtx_vcpu *vcpu, bool on)
+{
+	u32 ctrl = vcpu->pin_ctrl & ~PIN_BASED_VMX_PREEMPTION_TIMER;
+
+	if (on)
+		ctrl |= PIN_BASED_VMX_PREEMPTION_TIMER;
+	if (ctrl == vcpu->pin_ctrl)
+		return;
+	vcpu->pin_ctrl = ctrl;
+	vtx_vmwrite32(PIN_BASED_VM_EXEC_CONTROL, ctrl);
 }

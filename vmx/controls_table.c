@@ -22,7 +22,7 @@ const struct vtx_control vtx_controls[] = {
 	ROW(PIN, 0, NEEDED, "external-interrupt exiting"),
 	ROW(PIN, 3, NEEDED, "NMI exiting"),
 	ROW(PIN, 5, NEEDED, "virtual NMIs"),
-	ROW(PIN, 6, UNUSED, "VMX-preemption timer"),
+	ROW(PIN, 6, WANTED, "VMX-preemption timer"),
 	ROW(PIN, 7, UNUSED, "posted interrupts"),
 
 	ROW(PROC, 2, LATER, "interrupt-window exiting"),
@@ -73,7 +73,7 @@ const struct vtx_control vtx_controls[] = {
 	ROW(PROC2, 22, UNUSED, "mode-based execute control"),
 	ROW(PROC2, 23, UNUSED, "sub-page write permissions"),
 	ROW(PROC2, 24, UNUSED, "PT uses guest-physical addresses"),
-	ROW(PROC2, 25, UNUSED, "TSC scaling"),
+	ROW(PROC2, 25, WANTED, "TSC scaling"),
 	ROW(PROC2, 26, UNUSED, "user wait and pause"),
 	ROW(PROC2, 27, UNUSED, "PCONFIG"),
 	ROW(PROC2, 28, UNUSED, "ENCLV exiting"),

@@ -19,7 +19,8 @@
 
 struct vtx_caps vtx_caps;
 
-static struct vtx_wishes wishes = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true };
+static struct vtx_wishes wishes = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true,
+				    .preemption_timer = true };
 
 module_param_named(vpid, wishes.vpid, bool, 0444);
 MODULE_PARM_DESC(vpid, "tag guest TLB entries by VPID where the processor can (default Y)");
@@ -27,6 +28,28 @@ module_param_named(eptad, wishes.ept_ad, bool, 0444);
 MODULE_PARM_DESC(eptad, "let the processor keep accessed and dirty flags in the EPT (default Y)");
 module_param_named(large_pages, wishes.large_pages, bool, 0444);
 MODULE_PARM_DESC(large_pages, "map 2M pages in the EPT where the host has huge pages (default Y)");
+module_param_named(preemption_timer, wishes.preemption_timer, bool, 0444);
+MODULE_PARM_DESC(preemption_timer, "run the local APIC timer on the VMX-preemption timer while the guest runs (default Y)");
+module_param_named(tsc_scaling, wishes.tsc_scaling, bool, 0444);
+MODULE_PARM_DESC(tsc_scaling, "let guests have a TSC of another rate where the processor can (default Y)");
+
+/*
+ * Processors whose VMX-preemption timer does not count at the rate that IA32_VMX_MISC says, by CPUID.1:EAX: errata AAJ124, AAK139,
+ * AAM126, AAN92, AAO95, AAP86, AAT59, AAU65, AAX65, BA86 of Intel's specification updates, and Xeon E3-1200 v2.
+ */
+static const u32 timer_miscounts[] = { 0x106a0, 0x106a1, 0x106a4, 0x106a5, 0x106e5, 0x20652, 0x20655, 0x206e6, 0x306a8 };
+
+static void drop_broken_timer(void)
+{
+	u32 signature = cpuid_eax(1);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(timer_miscounts); i++)
+		if (signature == timer_miscounts[i])
+			wishes.preemption_timer = false;
+	/* Deadlines are kept as values of the TSC. */
+	if (!boot_cpu_has(X86_FEATURE_CONSTANT_TSC))
+		wishes.preemption_timer = false;
+}
 
 static u64 msr_or_zero(u32 msr, void *unused)
 {
@@ -63,6 +86,7 @@ static int check_processor(void)
 	const char *missing;
 
 	wishes.ple = vtx_ple.gap;
+	drop_broken_timer();
 	read_msrs(&msrs);
 	missing = vtx_caps_decide(&msrs, &wishes, &vtx_caps);
 	if (missing) {
@@ -70,6 +94,9 @@ static int check_processor(void)
 		return -EOPNOTSUPP;
 	}
 	vtx_pause_setup(vtx_caps.proc2_allowed1 & SECONDARY_EXEC_PAUSE_LOOP_EXITING);
+	/* What is not there reads as N in /sys/module/vtx/parameters. */
+	wishes.preemption_timer = vtx_caps.preemption_timer;
+	wishes.tsc_scaling = vtx_caps.tsc_scaling;
 	vtx_entry_state_setup(&msrs);
 	on_each_cpu(check_this_cpu, &check, 1);
 	if (atomic_read(&check.differ)) {

@@ -65,11 +65,12 @@ static noinstr int enter_guest(struct vtx_vcpu *vcpu)
 
 static void answer_fast_requests(struct vtx_vcpu *vcpu)
 {
-	if (test_and_clear_bit(VTX_REQ_TIMER, &vcpu->requests))
-		vtx_lapic_timer_expired(vcpu);
-	if (test_and_clear_bit(VTX_REQ_TLB_FLUSH, &vcpu->requests))
+	/* Stays set while the timer runs, so the others are looked at before they are taken, which is a locked operation. */
+	if (vtx_vcpu_test_request(vcpu, VTX_REQ_TIMER))
+		vtx_lapic_timer_before_entry(vcpu);
+	if (vtx_vcpu_test_request(vcpu, VTX_REQ_TLB_FLUSH) && test_and_clear_bit(VTX_REQ_TLB_FLUSH, &vcpu->requests))
 		vtx_vpid_flush(vcpu);
-	if (test_and_clear_bit(VTX_REQ_EVENT, &vcpu->requests))
+	if (vtx_vcpu_test_request(vcpu, VTX_REQ_EVENT) && test_and_clear_bit(VTX_REQ_EVENT, &vcpu->requests))
 		vtx_events_before_entry(vcpu);
 }
 
@@ -213,8 +214,7 @@ static bool should_wake(struct vtx_vcpu *vcpu)
 {
 	unsigned long wakers = BIT(VTX_REQ_UNBLOCK) | BIT(VTX_REQ_TRIPLE_FAULT) | BIT(VTX_REQ_VM_DEAD) | BIT(VTX_REQ_APIC_EVENT);
 
-	if (test_and_clear_bit(VTX_REQ_TIMER, &vcpu->requests))
-		vtx_lapic_timer_expired(vcpu);
+	vtx_lapic_timer_look(vcpu);
 	if (READ_ONCE(vcpu->requests) & wakers)
 		return true;
 	return vcpu->mp_state == KVM_MP_STATE_HALTED && vtx_vcpu_has_event(vcpu);
@@ -237,6 +237,7 @@ static int block(struct vtx_vcpu *vcpu)
 	u64 start = trace_kvm_vcpu_wakeup_enabled() ? ktime_get_ns() : 0;
 	int r = 0;
 
+	vtx_lapic_timer_sleep(vcpu);
 	WRITE_ONCE(vcpu->counts.blocking, 1);
 	vtx_livelock_block(vcpu);
 	prepare_to_rcuwait(&vcpu->wait);

@@ -14,6 +14,7 @@
 #include "exits/exits.h"
 #include "exits/pause.h"
 #include "irqchip/irqchip.h"
+#include "pv/guest_tsc.h"
 #include "trace/recorder.h"
 #include "trace/report.h"
 #include "uapi/refuse.h"
@@ -282,10 +283,7 @@ struct vtx_vcpu *vtx_vcpu_create(struct vtx_vm *vm, u32 id)
 		vtx_vcpu_destroy(vcpu);
 		return ERR_PTR(r);
 	}
-	/* The guest's TSC starts at 0 when the VM's first vCPU is created, and all vCPUs of a VM agree. */
-	if (!vm->num_vcpus)
-		vm->tsc_offset = -rdtsc();
-	vcpu->tsc_offset = vm->tsc_offset;
+	vtx_tsc_init(vcpu);
 	vtx_msr_bitmap_init(vcpu);
 
 	vtx_vcpu_load(vcpu);

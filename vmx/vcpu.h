@@ -45,7 +45,7 @@ enum vtx_seg { VTX_ES, VTX_CS, VTX_SS, VTX_DS, VTX_FS, VTX_GS, VTX_LDTR, VTX_TR,
 enum vtx_request {
 	VTX_REQ_EVENT,		/* fast: look again at what could be injected */
 	VTX_REQ_TLB_FLUSH,	/* fast: INVVPID of this vCPU's translations */
-	VTX_REQ_TIMER,		/* fast: a LAPIC timer fired; the LAPIC raises its vector in vCPU context */
+	VTX_REQ_TIMER,		/* fast, and stays set: the LAPIC timer is on the VMX-preemption timer (irqchip/lapic_kernel.c) */
 	VTX_NR_FAST_REQS,
 	VTX_REQ_CLOCK = VTX_NR_FAST_REQS, /* write the paravirtual clock page anew */
 	VTX_REQ_TRIPLE_FAULT,	/* leave with KVM_EXIT_SHUTDOWN */
@@ -132,7 +132,7 @@ struct vtx_vcpu {
 	u64 db[4], dr6, dr7;
 
 	/* --- event windows and controls last written to the VMCS (vmx/controls.c) --- */
-	u32 exec_ctrl, exec2_ctrl, entry_ctrl;
+	u32 pin_ctrl, exec_ctrl, exec2_ctrl, entry_ctrl;
 	u32 interruptibility;		/* valid between exit and entry when cached */
 
 	/* --- MSRs that the CPU does not keep for us (exits/msr*.c, vmx/host_msrs.c) --- */
@@ -141,8 +141,9 @@ struct vtx_vcpu {
 	u64 msr_platform_info, msr_ucode_rev;
 	u64 mcg_status, mcg_ctl;
 	u64 mtrr_fixed[11], mtrr_var[16], mtrr_def_type;
-	u64 tsc_offset;
+	u64 tsc_offset, tsc_ratio;	/* any reads (pv/guest_tsc.h) */
 	u64 tsc_adjust;
+	u32 tsc_khz;			/* as KVM_SET_TSC_KHZ said, or the VM's */
 	void *msr_bitmap;
 
 	struct vtx_host host;

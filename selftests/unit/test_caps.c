@@ -17,6 +17,7 @@ static const struct vtx_msr_values good = {
 	.proc = 0xfff9fffe04006172ULL,
 	.proc2 = 0x0237ffff00000000ULL,
 	.exit = 0x007fffff00036dfbULL,
+	.misc = 5,
 	.entry = 0x0000ffff000011fbULL,
 	.cr0_fixed0 = 0x80000021,
 	.cr0_fixed1 = 0xffffffff,
@@ -25,7 +26,10 @@ static const struct vtx_msr_values good = {
 	.ept_vpid = 0x00000f0106734141ULL,
 };
 
-static const struct vtx_wishes all = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .ple = true };
+static const struct vtx_wishes all = {
+	.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .ple = true,
+	.preemption_timer = true,
+};
 
 static void assert_names(const struct vtx_msr_values *m, const char *words)
 {
@@ -45,6 +49,10 @@ static void test_accepts_skylake(void **state)
 	assert_int_equal(caps.vmcs_revision, 0x2b);
 	assert_true(caps.vpid && caps.ept_ad && caps.ept_2m && caps.ept_1g && caps.rdtscp && caps.invpcid && caps.ple);
 	assert_int_equal(caps.eptp_bits, 6 | 3 << 3 | 1 << 6);
+	assert_true(caps.tsc_scaling && caps.proc2 & 1 << 25);
+	/* the preemption timer is switched on with a timer, not with a VMCS */
+	assert_true(caps.preemption_timer && !(caps.pin & 1 << 6));
+	assert_int_equal(caps.preemption_rate, 5);
 	/* start values: forced bits are in, windows and IA-32e mode are not */
 	assert_int_equal(caps.pin & 0x16, 0x16);
 	assert_int_equal(caps.proc & (1 << 2 | 1 << 22), 0);
@@ -151,8 +159,8 @@ static void test_options_switch_off(void **state)
 	struct vtx_caps caps;
 
 	assert_null(vtx_caps_decide(&m, &none, &caps));
-	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g || caps.tsc_scaling || caps.ple);
-	assert_int_equal(caps.proc2 & (1 << 5 | 1 << 10), 0);
+	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g || caps.tsc_scaling || caps.ple || caps.preemption_timer);
+	assert_int_equal(caps.proc2 & (1 << 5 | 1 << 10 | 1 << 25), 0);
 	assert_int_equal(caps.eptp_bits & (1 << 6), 0);
 
 	/* and without the hardware the wish alone does nothing */
@@ -184,7 +192,7 @@ static u64 present_bit(const struct vtx_control *c)
 /* The decision notes these, and nothing in the module acts on them yet: the table says "unused", as a user sees it. */
 static bool noted_only(const struct vtx_control *c)
 {
-	return (c->word == VTX_WORD_PROC2 && c->bit == 25) || (c->word == VTX_WORD_EPT_VPID && (c->bit == 0 || c->bit == 40));
+	return c->word == VTX_WORD_EPT_VPID && (c->bit == 0 || c->bit == 40);
 }
 
 static const char *decide(const struct vtx_msr_values *m, struct vtx_caps *caps)

@@ -759,10 +759,10 @@ static void timer_tsc_deadline(void **state)
 
 	fresh(&f, 1, true);
 	enable(&f);
-	vtx_lapic_write_tsc_deadline(&f.a, 5000, 0, 1000000, 100);
+	vtx_lapic_write_tsc_deadline(&f.a, 5000, 5000, 1000000, 100);
 	assert_true(vtx_lapic_read_tsc_deadline(&f.a) == 0); /* not in that mode: ignored */
 	wr(&f, VTX_LAPIC_LVTT, 0x40040);
-	vtx_lapic_write_tsc_deadline(&f.a, 9000000, 2000000, 3500000, 100);
+	vtx_lapic_write_tsc_deadline(&f.a, 9000000, 7000000, 3500000, 100);
 	assert_true(f.a.timer.deadline_ns >= 100 + 2000000 && f.a.timer.deadline_ns <= 100 + 2000001);
 	assert_true(vtx_lapic_read_tsc_deadline(&f.a) == 9000000);
 	assert_int_equal(vtx_lapic_current_count(&f.a, 200), 0);
@@ -770,12 +770,12 @@ static void timer_tsc_deadline(void **state)
 	assert_true(raised);
 	assert_true(vtx_lapic_read_tsc_deadline(&f.a) == 0);
 	/* In the past: due now. */
-	vtx_lapic_write_tsc_deadline(&f.a, 10, 2000000, 3500000, 5000);
+	vtx_lapic_write_tsc_deadline(&f.a, 10, 0, 3500000, 5000);
 	assert_true(f.a.timer.deadline_ns == 5000);
-	vtx_lapic_write_tsc_deadline(&f.a, 0, 2000000, 3500000, 5000);
+	vtx_lapic_write_tsc_deadline(&f.a, 0, 0, 3500000, 5000);
 	assert_true(f.a.timer.deadline_ns == 0);
 	/* Leaving the mode disarms, and TMICT is dead in it. */
-	vtx_lapic_write_tsc_deadline(&f.a, 9000000, 2000000, 3500000, 100);
+	vtx_lapic_write_tsc_deadline(&f.a, 9000000, 7000000, 3500000, 100);
 	wr(&f, VTX_LAPIC_TMICT, 100);
 	assert_int_equal(rd(&f, VTX_LAPIC_TMICT), 0);
 	wr(&f, VTX_LAPIC_LVTT, 0x40);
