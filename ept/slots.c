@@ -120,7 +120,7 @@ int vtx_ept_create(struct vtx_vm *vm)
 	slots = alloc_slots(0);
 	if (!slots)
 		return -ENOMEM;
-	ept->root = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	ept->root = vtx_ept_alloc_table();
 	if (!ept->root)
 		goto free_slots;
 	atomic_long_set(&ept->tables, 1);
@@ -133,7 +133,7 @@ int vtx_ept_create(struct vtx_vm *vm)
 	return 0;
 
 free_root:
-	free_page((unsigned long)ept->root);
+	vtx_ept_free_table(ept->root);
 	ept->root = NULL;
 	RCU_INIT_POINTER(vm->slots, NULL);
 free_slots:
