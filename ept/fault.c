@@ -282,7 +282,7 @@ static bool given_away(struct page *page)
 }
 
 /* ept->lock held for writing, and the fault itself mapped: its number is good for its neighbours, if no running invalidation has them. */
-static void map_around_locked(struct vtx_ept *ept, const struct fault *f, struct around *around)
+static int map_around_locked(struct vtx_ept *ept, const struct fault *f, struct around *around)
 {
 	int n;
 
@@ -292,6 +292,7 @@ static void map_around_locked(struct vtx_ept *ept, const struct fault *f, struct
 	if (n)
 		vtx_ept_map_around(ept, f->gfn + 1, around->pages, n,
 				   VTX_EPTE_READ | VTX_EPTE_EXEC | (f->writable ? VTX_EPTE_WRITE : 0));
+	return n;
 }
 
 static void put_around(const struct fault *f, const struct around *around, bool mapped)
@@ -358,4 +359,56 @@ int vtx_ept_fault_fast(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec)
 	if (done)
 		vcpu->counts.pf_fixed++;
 	return done;
+}
+
+/* ------------------------------------------------------------------ before the guest asks */
+
+/* One step of vtx_ept_prefault(). Return: pages mapped, 0 a race was lost, or an errno. */
+static int prefault(struct vtx_vm *vm, struct fault *f)
+{
+	struct vtx_ept *ept = &vm->ept;
+	struct vtx_ept_zapped zapped = {};
+	struct around around;
+	int r, level, mapped = 0;
+
+	r = vtx_ept_topup(ept);
+	if (r)
+		return r;
+	sample_seq(ept, f);
+	if ((f->slot->flags & KVM_MEM_READONLY || !get_page_fast(f, true)) && !get_page_fast(f, false)) {
+		r = get_page_slow(vm, f);
+		if (r)
+			return r;
+	}
+	level = choose_level(vm, f);
+	get_around(f, level, &around);
+
+	write_lock(&ept->lock);
+	r = map_locked(ept, f, level, &zapped);
+	if (r == VTX_MAP_DONE)
+		mapped = 1 + map_around_locked(ept, f, &around);
+	write_unlock(&ept->lock);
+
+	if (mapped && f->writable)
+		SetPageDirty(f->page);
+	put_page(f->page);
+	put_around(f, &around, mapped);
+	vtx_ept_finish_zap(vm, &zapped, true);
+	return mapped && level > 1 ? vtx_ept_span(level) - (f->gfn & (vtx_ept_span(level) - 1)) : mapped;
+}
+
+long vtx_ept_prefault(struct vtx_vcpu *vcpu, u64 gpa, u64 size)
+{
+	struct vtx_vm *vm = vcpu->vm;
+	struct fault f = {};
+	int pages;
+
+	if (find_slot(vm, gpa, &f) != VTX_FAULT_RETRY)
+		return VTX_REFUSE(PRE_FAULT_NO_SLOT, VTX_NO_FIELD, gpa, 0);
+	if (unlikely(current->mm != vm->mm))
+		return -EFAULT;
+	do {
+		pages = fatal_signal_pending(current) ? -EINTR : prefault(vm, &f);
+	} while (!pages);
+	return pages < 0 ? pages : min_t(u64, size, (u64)pages << PAGE_SHIFT);
 }

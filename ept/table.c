@@ -268,6 +268,62 @@ void vtx_ept_zap(struct vtx_ept *ept, u64 gfn, u64 end, struct vtx_ept_zapped *z
 	}
 }
 
+static bool is_empty(const u64 *table)
+{
+	for (int i = 0; i < 512; i++)
+		if (vtx_epte_present(table[i]))
+			return false;
+	return true;
+}
+
+/* The way down to the table of 4K entries for @gfn, as far as it goes. Returns how many frames were looked at, from @gfn's on. */
+static u64 zap_idle_table(struct vtx_ept *ept, u64 gfn, unsigned long *nr, bool *aged, unsigned long *freed,
+			  struct vtx_ept_zapped *zapped)
+{
+	u64 *table = ept->root;
+	int level;
+
+	for (level = VTX_EPT_LEVELS; level >= 2; level--) {
+		u64 *entry = &table[vtx_ept_index(gfn, level)];
+
+		if (!vtx_epte_present(*entry) || vtx_epte_is_leaf(*entry, level))
+			return vtx_ept_span(level);
+		table = child(*entry);
+		if (level > 2 && (gfn & (vtx_ept_span(level) - 1) || !is_empty(table)))
+			continue;
+		--*nr;
+		if (level == 2 && vtx_caps.ept_ad && (READ_ONCE(*entry) & VTX_EPTE_ACCESSED)) {
+			clear_bit(VTX_EPTE_ACCESSED_BIT, (unsigned long *)entry);
+			*aged = true;
+		} else {
+			unlink_table(entry, level, zapped);
+			++*freed;
+		}
+		break;
+	}
+	return vtx_ept_span(level);
+}
+
+unsigned long vtx_ept_zap_idle_tables(struct vtx_ept *ept, unsigned long *nr, bool *aged, struct vtx_ept_zapped *zapped)
+{
+	u64 gfn = ept->shrink_gfn, start = gfn, span;
+	unsigned long freed = 0;
+	bool wrapped = false;
+
+	while (*nr && !(wrapped && gfn >= start)) {
+		span = zap_idle_table(ept, gfn, nr, aged, &freed, zapped);
+		gfn = (gfn & ~(span - 1)) + span;
+		if (gfn > VTX_EPT_MAX_GFN) {
+			gfn = 0;
+			if (wrapped)
+				break;
+			wrapped = true;
+		}
+	}
+	ept->shrink_gfn = gfn;
+	return freed;
+}
+
 bool vtx_ept_age(struct vtx_ept *ept, u64 gfn, u64 end, bool clear)
 {
 	bool young = false;

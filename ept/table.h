@@ -57,6 +57,13 @@ void vtx_ept_zap(struct vtx_ept *ept, u64 gfn, u64 end, struct vtx_ept_zapped *z
  */
 void vtx_ept_finish_zap(struct vtx_vm *vm, struct vtx_ept_zapped *zapped, bool can_sleep);
 
+/*
+ * Unlinks tables of 4K entries that have not been walked since the last time, or where the processor keeps no accessed flags any, and
+ * higher ones that are empty.  Goes on where it stopped, over at most *@nr tables and at most once around; *@nr is what is left.
+ * *@aged: accessed flags were cleared. ept->lock held for writing. Return: number of tables.
+ */
+unsigned long vtx_ept_zap_idle_tables(struct vtx_ept *ept, unsigned long *nr, bool *aged, struct vtx_ept_zapped *zapped);
+
 /* Was a frame of [@gfn, @end) accessed since this was last asked with @clear? ept->lock held (write if @clear). */
 bool vtx_ept_age(struct vtx_ept *ept, u64 gfn, u64 end, bool clear);
 
@@ -64,6 +71,18 @@ bool vtx_ept_age(struct vtx_ept *ept, u64 gfn, u64 end, bool clear);
  * Frees a whole tree from @table (of @level) down; the hardware does not know it any more. May sleep if @can_sleep.
  */
 void vtx_ept_free_tree(struct vtx_ept *ept, u64 *table, int level, bool can_sleep);
+
+/* ept/shrink.c: from the first on the shrinker may take tables away, until the second has returned. */
+void vtx_ept_shrink_add(struct vtx_ept *ept);
+void vtx_ept_shrink_remove(struct vtx_ept *ept);
+
+/* ept/tlb_check.c; all do nothing without tlb_check=1. */
+int vtx_tlb_check_alloc(struct vtx_ept *ept);	/* 0 or -ENOMEM */
+void vtx_tlb_check_free(struct vtx_ept *ept);
+/* This CPU has executed INVEPT; @gen was current before. Preemption off. */
+void vtx_tlb_check_flushed(struct vtx_ept *ept, u64 gen);
+/* The flush to @gen is through: what the removed entries showed is about to be given back. */
+void vtx_tlb_check_zapped(struct vtx_vm *vm, u64 gen);
 
 int vtx_ept_notifier_register(struct vtx_vm *vm);	/* -ENOMEM, -EINTR */
 void vtx_ept_notifier_unregister(struct vtx_vm *vm);

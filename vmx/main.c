@@ -6,6 +6,7 @@
 #include <linux/smp.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
+#include "ept/ept.h"
 #include "trace/kvm_names.h"
 #include "trace/stats.h"
 #include "uapi/device.h"
@@ -24,7 +25,7 @@ MODULE_PARM_DESC(vpid, "tag guest TLB entries by VPID where the processor can (d
 module_param_named(eptad, wishes.ept_ad, bool, 0444);
 MODULE_PARM_DESC(eptad, "let the processor keep accessed and dirty flags in the EPT (default Y)");
 module_param_named(large_pages, wishes.large_pages, bool, 0444);
-MODULE_PARM_DESC(large_pages, "map 2M pages in the EPT where the host has huge pages (default Y)");
+MODULE_PARM_DESC(large_pages, "map 2M and 1G pages in the EPT where the host has huge pages (default Y)");
 
 static u64 msr_or_zero(u32 msr, void *unused)
 {
@@ -89,9 +90,12 @@ static int __init vtx_init(void)
 	}
 	vtx_session_setup();
 	vtx_entry_check_setup();
-	r = vtx_onoff_init();
+	r = vtx_ept_shrinker_init();
 	if (r)
 		return r;
+	r = vtx_onoff_init();
+	if (r)
+		goto shrinker;
 	r = vtx_trace_init();
 	if (r)
 		goto onoff;
@@ -108,6 +112,8 @@ trace:
 	vtx_trace_exit();
 onoff:
 	vtx_onoff_exit();
+shrinker:
+	vtx_ept_shrinker_exit();
 	return r;
 }
 
@@ -118,6 +124,7 @@ static void __exit vtx_exit(void)
 	vtx_kvm_events_exit();
 	vtx_trace_exit();
 	vtx_onoff_exit();
+	vtx_ept_shrinker_exit();
 }
 
 module_init(vtx_init);
