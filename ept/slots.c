@@ -120,20 +120,26 @@ int vtx_ept_create(struct vtx_vm *vm)
 	slots = alloc_slots(0);
 	if (!slots)
 		return -ENOMEM;
-	ept->root = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	ept->root = vtx_ept_alloc_table();
 	if (!ept->root)
 		goto free_slots;
 	atomic_long_set(&ept->tables, 1);
 	ept->eptp = __pa(ept->root) | vtx_caps.eptp_bits | (vtx_caps.ept_ad ? VMX_EPTP_AD_ENABLE_BIT : 0);
 	rcu_assign_pointer(vm->slots, slots);
 
-	r = vtx_ept_notifier_register(vm);
+	r = vtx_tlb_check_alloc(ept);
 	if (r)
 		goto free_root;
+	r = vtx_ept_notifier_register(vm);
+	if (r)
+		goto free_check;
+	vtx_ept_shrink_add(ept);
 	return 0;
 
+free_check:
+	vtx_tlb_check_free(ept);
 free_root:
-	free_page((unsigned long)ept->root);
+	vtx_ept_free_table(ept->root);
 	ept->root = NULL;
 	RCU_INIT_POINTER(vm->slots, NULL);
 free_slots:
@@ -147,7 +153,9 @@ void vtx_ept_destroy(struct vtx_vm *vm)
 
 	if (!ept->root)
 		return;
+	vtx_ept_shrink_remove(ept);
 	vtx_ept_notifier_unregister(vm);
+	vtx_tlb_check_free(ept);
 	vtx_ept_free_tree(ept, ept->root, VTX_EPT_LEVELS, true);
 	ept->root = NULL;
 	vtx_ept_free_spares(ept);

@@ -123,7 +123,9 @@ static const struct vtx_stat_def vm_defs[] = {
 	VM("remote_tlb_flush_requests", CUMULATIVE, remote_tlb_flush_requests, "Times EPT entries were taken away and the TLBs had to follow"),
 	VM("pages_4k", INSTANT, ept.pages[0], "4K pages that the EPT maps"),
 	VM("pages_2m", INSTANT, ept.pages[1], "2M pages that the EPT maps"),
+	VM("pages_1g", INSTANT, ept.pages[2], "1G pages that the EPT maps"),
 	VTX_VM("ept_tables", INSTANT, ept.tables, "Pages of memory that are tables of the EPT"),
+	VTX_VM("ept_tables_reclaimed", CUMULATIVE, ept.reclaimed, "Tables of the EPT that were given back because the host was short of memory"),
 };
 
 /* Read as 64 bits, which long is here. */

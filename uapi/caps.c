@@ -5,6 +5,7 @@
  */
 #include <linux/cpumask.h>
 #include <linux/kvm.h>
+#include "compat/kvm_uapi.h"
 #include "ept/ept.h"
 #include "irqchip/irqchip.h"
 #include "pv/clock.h"
@@ -43,6 +44,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
 	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
 	{ KVM_CAP_READONLY_MEM, 1 },			/* KVM_MEM_READONLY */
+	{ KVM_CAP_PRE_FAULT_MEMORY, 1 },		/* uapi/pre_fault.c */
 	{ KVM_CAP_SET_TSS_ADDR, 1 },
 	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
 

@@ -99,5 +99,6 @@ long vtx_call_get_tsc_khz(struct vtx_call *call);
 long vtx_call_set_tsc_khz(struct vtx_call *call);
 long vtx_call_get_vm_tsc_khz(struct vtx_call *call);
 long vtx_call_set_vm_tsc_khz(struct vtx_call *call);
+long vtx_call_pre_fault_memory(struct vtx_call *call);		/* uapi/pre_fault.c */
 
 #endif /* VTX_UAPI_IOCTL_H */

@@ -163,6 +163,11 @@ static const struct vtx_refuse_row rows[] = {
 	ROW(TSC_KHZ, EINVAL,
 	    "Without TSC scaling a guest's TSC runs at the host's rate: found must be allowed, give or take 250 parts per million, or 0."),
 	ROW(TSC_KHZ_RANGE, EINVAL, "The rate of a guest's TSC, in kHz, must be at most allowed, or 0 for the host's."),
+
+	ROW(PRE_FAULT_FLAGS, EINVAL, "flags of KVM_PRE_FAULT_MEMORY must be 0."),
+	ROW(PRE_FAULT_ALIGN, EINVAL, "gpa and size of KVM_PRE_FAULT_MEMORY must be multiples of 4096."),
+	ROW(PRE_FAULT_RANGE, EINVAL, "size must be from a page to what is allowed, with which gpa plus size stays below the end of 64 bits."),
+	ROW(PRE_FAULT_NO_SLOT, ENOENT, "No memory slot holds the guest-physical address, which is found."),
 };
 
 const struct vtx_refuse_row *vtx_refuse_row(unsigned int code)

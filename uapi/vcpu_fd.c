@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include "compat/compat.h"
+#include "compat/kvm_uapi.h"
 #include "irqchip/irqchip.h"
 #include "pv/clock.h"
 #include "trace/recorder.h"
@@ -99,6 +100,7 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 	VTX_IOCTL(VTX_GET_FAILURE, VTX_OUT | VTX_EVEN_DEAD, get_failure),
 	VTX_IOCTL(VTX_SET_FAULT_CHAIN, VTX_VCPU, set_fault_chain),
 	VTX_IOCTL(KVM_TRANSLATE, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_translate),
+	VTX_IOCTL(KVM_PRE_FAULT_MEMORY, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_pre_fault_memory),
 	VTX_IOCTL(KVM_GET_STATS_FD, 0, vtx_call_stats_fd),
 	VTX_IOCTL(VTX_SET_EXT_ERROR, VTX_IN, vtx_call_set_ext_error),
 };

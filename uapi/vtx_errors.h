@@ -129,7 +129,12 @@
 	X(184, MSR_LIST_TOO_FEW) \
 	X(185, MSRS_TOO_MANY) \
 	X(186, TSC_KHZ) \
-	X(187, TSC_KHZ_RANGE)
+	X(187, TSC_KHZ_RANGE) \
+	\
+	X(210, PRE_FAULT_FLAGS) \
+	X(211, PRE_FAULT_ALIGN) \
+	X(212, PRE_FAULT_RANGE) \
+	X(213, PRE_FAULT_NO_SLOT)
 
 #define VTX_ERROR_ENUM_(number, name) VTX_ERROR_##name = (number),
 enum vtx_error_code {

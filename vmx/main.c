@@ -8,6 +8,7 @@
 #include <asm/processor.h>
 #include <asm/vmx.h>
 #include "exits/pause.h"
+#include "ept/ept.h"
 #include "trace/kvm_names.h"
 #include "trace/stats.h"
 #include "uapi/device.h"
@@ -27,7 +28,7 @@ MODULE_PARM_DESC(vpid, "tag guest TLB entries by VPID where the processor can (d
 module_param_named(eptad, wishes.ept_ad, bool, 0444);
 MODULE_PARM_DESC(eptad, "let the processor keep accessed and dirty flags in the EPT (default Y)");
 module_param_named(large_pages, wishes.large_pages, bool, 0444);
-MODULE_PARM_DESC(large_pages, "map 2M pages in the EPT where the host has huge pages (default Y)");
+MODULE_PARM_DESC(large_pages, "map 2M and 1G pages in the EPT where the host has huge pages (default Y)");
 module_param_named(preemption_timer, wishes.preemption_timer, bool, 0444);
 MODULE_PARM_DESC(preemption_timer, "run the local APIC timer on the VMX-preemption timer while the guest runs (default Y)");
 module_param_named(tsc_scaling, wishes.tsc_scaling, bool, 0444);
@@ -120,9 +121,12 @@ static int __init vtx_init(void)
 	}
 	vtx_session_setup();
 	vtx_entry_check_setup();
-	r = vtx_onoff_init();
+	r = vtx_ept_shrinker_init();
 	if (r)
 		return r;
+	r = vtx_onoff_init();
+	if (r)
+		goto shrinker;
 	r = vtx_trace_init();
 	if (r)
 		goto onoff;
@@ -139,6 +143,8 @@ trace:
 	vtx_trace_exit();
 onoff:
 	vtx_onoff_exit();
+shrinker:
+	vtx_ept_shrinker_exit();
 	return r;
 }
 
@@ -149,6 +155,7 @@ static void __exit vtx_exit(void)
 	vtx_kvm_events_exit();
 	vtx_trace_exit();
 	vtx_onoff_exit();
+	vtx_ept_shrinker_exit();
 }
 
 module_init(vtx_init);

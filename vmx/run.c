@@ -182,9 +182,15 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 		if (unlikely(vcpu->ept_gen != atomic64_read(&vm->ept.gen)))
 			vtx_ept_tlb_before_entry(vcpu);
 		vtx_regs_flush(vcpu);
-		if (static_branch_unlikely(&vtx_check_entry) && !vtx_entry_allowed(vcpu)) {
-			r = not_entered(vcpu, vcpu->exit_reason, vcpu->qualification);
-			break;
+		if (static_branch_unlikely(&vtx_check_entry)) {
+			if (!vtx_tlb_check_entry(vcpu)) {
+				r = VTX_EXIT_RESUME; /* the VM is dead, which the outer loop sees */
+				break;
+			}
+			if (!vtx_entry_allowed(vcpu)) {
+				r = not_entered(vcpu, vcpu->exit_reason, vcpu->qualification);
+				break;
+			}
 		}
 		trace_kvm_entry(vcpu);
 

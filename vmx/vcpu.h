@@ -164,6 +164,7 @@ struct vtx_vcpu {
 		u32 window;			/* PLE_WINDOW of the VMCS */
 	} spin;				/* exits/pause.c */
 	u64 ept_gen;			/* EPT generation this vCPU last flushed for */
+	struct vtx_tlb_ledger tlb_ledger;	/* ept/tlb_check.c */
 	u16 vpid;
 	u32 mp_state;			/* KVM_MP_STATE_* */
 	unsigned long apic_events;	/* any: atomic bits VTX_APIC_INIT, VTX_APIC_SIPI */

@@ -48,21 +48,42 @@ LOOP(eventfd_loop, "movl $0x700, %%edx", "outb %%al, %%dx")
 LOOP(mmio_loop, "", "movl %%eax, (%%rdi)")
 LOOP(touch_loop, "", "movb $1, (%%rdi)\n\taddq $4096, %%rdi")
 
+/* What the host has done with the memory before the guest touches it. */
+enum backing { FRESH, POPULATED, THP };
+
 static const struct bench {
 	const char *name;
 	void (*loop)(u64);
 	u64 arg;
+	enum backing backing;
 } benches[] = {
-	{ "CPUID answered in the kernel", cpuid_loop, 0 },
-	{ "VMCALL, unknown number", vmcall_loop, 0 },
-	{ "RDMSR of IA32_MISC_ENABLE", rdmsr_loop, 0 },
-	{ "OUT to user space and back", out_loop, 0 },
-	{ "OUT to an ioeventfd", eventfd_loop, 0 },
-	{ "MMIO write to user space and back", mmio_loop, GUEST_ABSENT },
-	{ "first touch of a 4K page", touch_loop, GUEST_FREE },
+	{ "CPUID answered in the kernel", cpuid_loop, 0, FRESH },
+	{ "VMCALL, unknown number", vmcall_loop, 0, FRESH },
+	{ "RDMSR of IA32_MISC_ENABLE", rdmsr_loop, 0, FRESH },
+	{ "OUT to user space and back", out_loop, 0, FRESH },
+	{ "OUT to an ioeventfd", eventfd_loop, 0, FRESH },
+	{ "MMIO write to user space and back", mmio_loop, GUEST_ABSENT, FRESH },
+	{ "first touch of a 4K page", touch_loop, GUEST_FREE, FRESH },
+	{ "first touch, page is there already", touch_loop, GUEST_FREE, POPULATED },
+	{ "first touch, huge pages, per 4K", touch_loop, GUEST_FREE, THP },
 };
 
 #define COUNT ARRAY_SIZE(benches)
+
+#define HUGE 0x200000UL
+
+/* Puts the memory that is touched on huge pages, aligned as in the guest. */
+static void *huge_backing(struct vm *vm)
+{
+	u8 *raw = host_pages(BENCH_MEMORY + HUGE), *at = (u8 *)(((uintptr_t)raw + HUGE - 1) & ~(HUGE - 1));
+	u64 size = BENCH_MEMORY - GUEST_FREE;
+
+	CHECK_OK(vm_slot(vm, 0, 0, 0, NULL, 0));
+	CHECK_OK(vm_slot(vm, 0, 0, GUEST_FREE, vm->mem, 0));
+	CHECK(!madvise(at, size, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+	CHECK_OK(vm_slot(vm, 1, GUEST_FREE, size, at, 0));
+	return raw;
+}
 
 static u64 run_bench(const struct bench *b)
 {
@@ -70,9 +91,14 @@ static u64 run_bench(const struct bench *b)
 				      .flags = KVM_IOEVENTFD_FLAG_PIO };
 	struct vm *vm = vm_new_sized(0, BENCH_MEMORY);
 	struct vcpu *v = vcpu_new(vm, 0);
+	void *big = NULL;
 	u64 result;
 
 	madvise(vm->mem, vm->size, MADV_NOHUGEPAGE);
+	if (b->backing == POPULATED)
+		memset(vm->mem + GUEST_FREE, 1, BENCH_MEMORY - GUEST_FREE);
+	if (b->backing == THP)
+		big = huge_backing(vm);
 	CHECK_OK(ioctl(vm->fd, KVM_IOEVENTFD, &bell));
 	vcpu_mode_long(v, b->loop, b->arg);
 	while (!ioctl(v->fd, KVM_RUN, 0))
@@ -83,6 +109,8 @@ static u64 run_bench(const struct bench *b)
 	result = G(vm, ticks) / EXITS;
 	vm_free(vm);
 	vcpu_free(v);
+	if (big)
+		munmap(big, BENCH_MEMORY + HUGE);
 	close(bell.fd);
 	return result;
 }

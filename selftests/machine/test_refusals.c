@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../compat/kvm_uapi.h"
 #include "lib/ext_error.h"
 #include "lib/guest.h"
 #include "lib/vm.h"
@@ -523,6 +524,24 @@ static int run(struct world *w, u32 code)
 	return ioctl(w->fd[VCPU], KVM_RUN, 0);
 }
 
+static int pre_fault(struct world *w, u32 code)
+{
+	struct kvm_pre_fault_memory range = { .gpa = GUEST_ABSENT, .size = PAGE_SIZE };
+
+	switch (code) {
+	case VTX_ERROR_PRE_FAULT_FLAGS:
+		range.flags = 4;
+		break;
+	case VTX_ERROR_PRE_FAULT_ALIGN:
+		range.size = 0x1800;
+		break;
+	case VTX_ERROR_PRE_FAULT_RANGE:
+		range.size = -PAGE_SIZE;
+		break;
+	}
+	return ioctl(w->fd[VCPU], KVM_PRE_FAULT_MEMORY, &range);
+}
+
 static int cpuid(struct world *w, u32 code)
 {
 	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + 300 * sizeof(c->entries[0]));
@@ -721,6 +740,12 @@ static const struct row {
 	ROW(MSR_LIST_TOO_FEW, msrs, DEV, 0, E2BIG, OF(kvm_msr_list, nmsrs), 1, DYNAMIC, "nmsrs"),
 	ROW(MSRS_TOO_MANY, msrs, VCPU, 0, E2BIG, OF(kvm_msrs, nmsrs), 256, 255, "nmsrs"),
 	ROW(TSC_KHZ, msrs, VCPU, 0, EINVAL, NO_FIELD, DYNAMIC, DYNAMIC, "parts per million"),
+
+	ROW(PRE_FAULT_FLAGS, pre_fault, VCPU, 0, EINVAL, OF(kvm_pre_fault_memory, flags), 4, 0, "flags"),
+	ROW(PRE_FAULT_ALIGN, pre_fault, VCPU, 0, EINVAL, OF(kvm_pre_fault_memory, size), 0x1800, PAGE_SIZE, "4096"),
+	ROW(PRE_FAULT_RANGE, pre_fault, VCPU, 0, EINVAL, OF(kvm_pre_fault_memory, size), -PAGE_SIZE, -GUEST_ABSENT - PAGE_SIZE,
+	    "64 bits"),
+	ROW(PRE_FAULT_NO_SLOT, pre_fault, VCPU, 0, ENOENT, NO_FIELD, GUEST_ABSENT, 0, "slot"),
 };
 
 /* Codes that have no row, and why. */
