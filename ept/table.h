@@ -22,6 +22,7 @@ struct vtx_ept_mapping {
 	int level;	/* 1 or 2; a 2 becomes 1 where a table of 4K entries stands already */
 	u64 rwx;	/* permissions of the entry */
 	u64 needs;	/* those that this access needs at least */
+	bool clean;	/* writable, but the processor is to log the first write (PML): the dirty flag is clear */
 	bool replace;	/* may take away an entry that is in the way; the caller can flush */
 };
 

@@ -20,7 +20,7 @@ struct vtx_msr_values {
 
 /* Module parameters that switch optional features off. */
 struct vtx_wishes {
-	bool vpid, ept_ad, large_pages, tsc_scaling;
+	bool vpid, ept_ad, large_pages, tsc_scaling, pml;
 };
 
 /* The decision. */
@@ -31,6 +31,7 @@ struct vtx_caps {
 	u32 proc_allowed1, proc2_allowed1;	/* what may be set later (windows, TPR shadow) */
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	bool vpid, ept_ad, ept_2m, ept_1g, ept_exec_only, tsc_scaling, invpcid, rdtscp, xsaves, virtual_nmi, umip;
+	bool pml;			/* switched on while a slot logs (ept/pml.c) */
 	bool invept_single, invvpid_single, invvpid_addr;
 	u64 eptp_bits;			/* memory type and walk length for an EPTP */
 };
