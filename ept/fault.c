@@ -24,6 +24,7 @@
 #include <linux/page-flags.h>
 #include <linux/pgtable.h>
 #include <asm/cpufeature.h>
+#include "ept/dirty.h"
 #include "ept/table.h"
 #include "uapi/refuse.h"
 #include "vmx/caps.h"
@@ -31,6 +32,7 @@
 
 /* One fault on its way. */
 struct fault {
+	struct vtx_vcpu *vcpu;
 	const struct vtx_slot *slot;
 	u64 gfn;
 	unsigned long hva;
@@ -98,6 +100,8 @@ static int choose_level(struct vtx_vm *vm, const struct fault *f)
 {
 	int level;
 
+	if (unlikely(vtx_slot_logs(f->slot)))
+		return 1;
 	if (!vtx_caps.ept_2m || !PageCompound(f->page) || !fits(f, 2))
 		return 1;
 	if (f->exec && large_pages_noexec())
@@ -106,6 +110,24 @@ static int choose_level(struct vtx_vm *vm, const struct fault *f)
 	if (level == 3 && (!vtx_caps.ept_1g || !fits(f, 3)))
 		level = 2;
 	return level;
+}
+
+/*
+ * A page of a slot that logs (ept/dirty.c): a write is marked before anybody else can have the lock. A page that is only read stays such
+ * that the first write becomes known.
+ */
+static int map_logged(struct vtx_ept *ept, const struct fault *f, struct vtx_ept_mapping *map)
+{
+	int r;
+
+	if (!f->write && vtx_caps.pml)
+		map->clean = true;
+	else if (!f->write)
+		map->rwx &= ~VTX_EPTE_WRITE;
+	r = vtx_ept_map(ept, map);
+	if (r == VTX_MAP_DONE && f->write)
+		vtx_dirty_mark(f->vcpu->vm, f->vcpu, f->slot, f->gfn);
+	return r;
 }
 
 /*
@@ -129,6 +151,8 @@ static int map_locked(struct vtx_ept *ept, const struct fault *f, int level, str
 		map.rwx |= VTX_EPTE_WRITE;
 	if (level == 1 || !large_pages_noexec())
 		map.rwx |= VTX_EPTE_EXEC;
+	if (unlikely(vtx_slot_logs(f->slot)))
+		return map_logged(ept, f, &map);
 	return vtx_ept_map(ept, &map);
 }
 
@@ -215,7 +239,7 @@ int vtx_ept_fault(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec)
 {
 	struct vtx_vm *vm = vcpu->vm;
 	struct vtx_ept *ept = &vm->ept;
-	struct fault f = { .write = write, .exec = exec };
+	struct fault f = { .vcpu = vcpu, .write = write, .exec = exec };
 	struct vtx_ept_zapped zapped = {};
 	int r, level;
 
@@ -259,9 +283,10 @@ struct around {
 	int n;
 };
 
+/* A slot that logs maps no page for writing that nobody has written (ept/dirty.c). */
 static bool around_allowed(const struct fault *f, int level)
 {
-	return level == 1;
+	return level == 1 && !vtx_slot_logs(f->slot);
 }
 
 /* Interrupts off. With references, so that the pages cannot become others before the notifier's number is compared. */
@@ -346,7 +371,7 @@ static bool fault_fast(struct vtx_vm *vm, struct fault *f)
 int vtx_ept_fault_fast(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec)
 {
 	struct vtx_vm *vm = vcpu->vm;
-	struct fault f = { .write = write, .exec = exec };
+	struct fault f = { .vcpu = vcpu, .write = write, .exec = exec };
 	bool done = false;
 	int idx;
 

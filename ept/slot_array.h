@@ -21,6 +21,7 @@ struct vtx_slot {
 	unsigned long hva;	/* user-space address of the first page */
 	u32 flags;		/* KVM_MEM_* */
 	u32 id;			/* slot number as user space gave it */
+	u64 *dirty;		/* bitmap of written pages (ept/dirty.c); NULL: none */
 };
 
 /* All slots of a VM, sorted by gfn, without overlap. */

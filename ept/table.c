@@ -169,6 +169,8 @@ static enum vtx_map_result map_leaf(struct vtx_ept *ept, u64 *entry, int level, 
 {
 	u64 old = *entry, new = vtx_epte_leaf(map->pfn, level, map->rwx);
 
+	if (unlikely(map->clean))
+		new &= ~VTX_EPTE_DIRTY;
 	if (!vtx_epte_present(old)) {
 		set_entry(entry, new);
 		count_leaf(ept, level, 1);

@@ -23,6 +23,7 @@ struct vtx_ept_mapping {
 	u64 rwx;	/* permissions of the entry */
 	u64 needs;	/* those that this access needs at least */
 	struct vtx_ept_zapped *zapped;	/* takes what is in the way, an entry or a table; NULL: nothing may be taken away */
+	bool clean;	/* writable, but the processor is to log the first write (PML): the dirty flag is clear */
 };
 
 enum vtx_map_result {

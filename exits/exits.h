@@ -55,6 +55,7 @@ int vtx_exit_io(struct vtx_vcpu *vcpu);
 int vtx_fast_ept_violation(struct vtx_vcpu *vcpu);	/* exits/memory.c */
 int vtx_exit_ept_violation(struct vtx_vcpu *vcpu);
 int vtx_exit_ept_misconfig(struct vtx_vcpu *vcpu);
+int vtx_fast_pml_full(struct vtx_vcpu *vcpu);
 int vtx_fast_vmcall(struct vtx_vcpu *vcpu);		/* exits/hypercall.c */
 int vtx_exit_vmcall(struct vtx_vcpu *vcpu);
 int vtx_fast_resume(struct vtx_vcpu *vcpu);		/* exits/misc.c; those that never sleep serve as slow ones as well */

@@ -76,7 +76,7 @@ const struct vtx_exit_row vtx_exit_table[VTX_NR_EXIT_REASONS] = {
 	ROW(VMFUNC, vtx_fast_ud, vtx_fast_ud),
 	ROW(ENCLS, vtx_fast_ud, vtx_fast_ud),
 	NEVER(RDSEED),
-	NEVER(PML_FULL),
+	ROW(PML_FULL, vtx_fast_pml_full, vtx_fast_pml_full),
 	ROW(XSAVES, vtx_fast_ud, vtx_fast_ud),
 	ROW(XRSTORS, vtx_fast_ud, vtx_fast_ud),
 	NAMED(65, "PCONFIG", vtx_fast_ud, vtx_fast_ud),

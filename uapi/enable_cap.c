@@ -29,6 +29,9 @@ static int max_vcpu_id(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 
 static const struct enabling rows[] = {
 	{ KVM_CAP_MAX_VCPU_ID, max_vcpu_id },
+	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, vtx_enable_manual_protect },
+	{ KVM_CAP_DIRTY_LOG_RING, vtx_enable_dirty_ring },
+	{ KVM_CAP_DIRTY_LOG_RING_ACQ_REL, vtx_enable_dirty_ring },
 };
 
 /*

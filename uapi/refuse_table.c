@@ -46,7 +46,7 @@ static const struct vtx_refuse_row rows[] = {
 	ROW(MAX_VCPU_ID_SET, EINVAL, "KVM_CAP_MAX_VCPU_ID was switched on with the limit that is in allowed, and stays so."),
 
 	ROW(SLOT_FLAGS, EINVAL,
-	    "flags of the memory slot has a bit that is not in allowed: vtx knows KVM_MEM_READONLY and has no dirty log."),
+	    "flags of the memory slot has a bit that is not in allowed: vtx knows KVM_MEM_READONLY and KVM_MEM_LOG_DIRTY_PAGES."),
 	ROW(SLOT_SIZE_ALIGN, EINVAL, "memory_size must be a multiple of 4096."),
 	ROW(SLOT_GPA_ALIGN, EINVAL, "guest_phys_addr must be a multiple of 4096."),
 	ROW(SLOT_USER_ALIGN, EINVAL, "userspace_addr must be a multiple of 4096."),
@@ -168,6 +168,24 @@ static const struct vtx_refuse_row rows[] = {
 	ROW(PRE_FAULT_ALIGN, EINVAL, "gpa and size of KVM_PRE_FAULT_MEMORY must be multiples of 4096."),
 	ROW(PRE_FAULT_RANGE, EINVAL, "size must be from a page to what is allowed, with which gpa plus size stays below the end of 64 bits."),
 	ROW(PRE_FAULT_NO_SLOT, ENOENT, "No memory slot holds the guest-physical address, which is found."),
+
+	ROW(DIRTY_LOG_RING, ENXIO, "The VM has dirty rings (KVM_CAP_DIRTY_LOG_RING), of found bytes, and no bitmaps."),
+	ROW(DIRTY_LOG_SLOT, EINVAL, "slot must be at most allowed; there is no second address space (bits 31:16)."),
+	ROW(DIRTY_LOG_ABSENT, ENOENT,
+	    "There is no slot with the number in slot, or it has no dirty log: set KVM_MEM_LOG_DIRTY_PAGES first."),
+	ROW(DIRTY_LOG_BUFFER, EFAULT, "dirty_bitmap, which is found, is no address of as many bytes as allowed says."),
+	ROW(CLEAR_FIRST_PAGE, EINVAL, "first_page must be a multiple of 64."),
+	ROW(CLEAR_RANGE, EINVAL,
+	    "The range leaves the slot, where allowed many pages are left, or num_pages is no multiple of 64 before the slot's end."),
+	ROW(MANUAL_PROTECT_FLAGS, EINVAL,
+	    "args[0] has a bit that is not in allowed; KVM_DIRTY_LOG_INITIALLY_SET needs KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE."),
+	ROW(DIRTY_RING_SIZE, EINVAL, "args[0], the bytes of a dirty ring, must be a power of two and at least allowed."),
+	ROW(DIRTY_RING_TOO_LARGE, E2BIG, "args[0], the bytes of a dirty ring, must be at most allowed."),
+	ROW(DIRTY_RING_SET, EINVAL, "The VM has dirty rings already, of as many bytes as allowed says."),
+	ROW(DIRTY_RING_LATE, EINVAL,
+	    "KVM_CAP_DIRTY_LOG_RING must be switched on before the first KVM_CREATE_VCPU: found is the number of vCPUs there are."),
+	ROW(DIRTY_RING_OFF, EINVAL, "The VM has no dirty rings: switch on KVM_CAP_DIRTY_LOG_RING before the first KVM_CREATE_VCPU."),
+	ROW(DIRTY_RING_MAPPING, EINVAL, "A dirty ring must be mapped shared and not executable: found are the flags of the mapping."),
 };
 
 const struct vtx_refuse_row *vtx_refuse_row(unsigned int code)

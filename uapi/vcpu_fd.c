@@ -118,7 +118,8 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 #define RING_PAGE (VTX_RING_MMAP_OFFSET >> PAGE_SHIFT)
 
 /*
- * Page 0 is struct kvm_run, page 1 the data of port accesses, from RING_PAGE on there is the flight recorder; a page elsewhere raises
+ * Page 0 is struct kvm_run, page 1 the data of port accesses, from page KVM_DIRTY_LOG_PAGE_OFFSET on there is the dirty ring of a VM that
+ * has such, from RING_PAGE on the flight recorder; a page elsewhere raises
  * SIGBUS. So does the recorder in a mapping that could be written, which one that began below RING_PAGE can be.
  */
 static vm_fault_t vcpu_fault(struct vm_fault *vmf)
@@ -130,6 +131,8 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 		page = virt_to_page((u8 *)vcpu->run + vmf->pgoff * PAGE_SIZE);
 	else if (vmf->pgoff >= RING_PAGE && !(vmf->vma->vm_flags & (VM_WRITE | VM_MAYWRITE)))
 		page = vtx_recorder_page(vcpu, vmf->pgoff - RING_PAGE);
+	if (!page)
+		page = vtx_dirty_ring_page(vcpu, vmf->pgoff);
 	if (!page)
 		return VM_FAULT_SIGBUS;
 	vmf->page = page;
@@ -143,6 +146,10 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	int ret = vtx_dirty_ring_mappable(file->private_data, vma->vm_pgoff, vma_pages(vma), vma->vm_flags);
+
+	if (ret)
+		return ret;
 	if (vma->vm_pgoff >= RING_PAGE) {
 		if (vma->vm_flags & VM_WRITE)
 			return -EPERM;

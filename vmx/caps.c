@@ -17,6 +17,7 @@
 #define PROC2_VPID BIT(5)
 #define PROC2_PLE BIT(10)
 #define PROC2_INVPCID BIT(12)
+#define PROC2_PML BIT(17)
 #define PROC2_TSC_SCALING BIT(25)
 
 /* IA32_VMX_EPT_VPID_CAP, SDM vol. 3, A.10. */
@@ -105,6 +106,7 @@ static void decide_optional(const struct vtx_msr_values *m, const struct vtx_wis
 		c->preemption_rate = m->misc & MISC_PREEMPTION_RATE;
 
 	c->ept_ad = w->ept_ad && (m->ept_vpid & EPT_AD);
+	c->pml = w->pml && (allowed2 & PROC2_PML) && c->ept_ad; /* it logs where dirty flags are set */
 	c->ept_2m = w->large_pages && (m->ept_vpid & EPT_2M);
 	c->ept_1g = w->large_pages && (m->ept_vpid & EPT_1G);
 	c->ept_exec_only = m->ept_vpid & EPT_EXEC_ONLY;

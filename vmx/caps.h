@@ -20,7 +20,7 @@ struct vtx_msr_values {
 
 /* Module parameters that switch optional features off. */
 struct vtx_wishes {
-	bool vpid, ept_ad, large_pages, tsc_scaling, ple, preemption_timer;
+	bool vpid, ept_ad, large_pages, tsc_scaling, ple, preemption_timer, pml;
 };
 
 /* The decision. */
@@ -32,6 +32,7 @@ struct vtx_caps {
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	bool vpid, ept_ad, ept_2m, ept_1g, ept_exec_only, tsc_scaling, invpcid, rdtscp, xsaves, virtual_nmi, umip;
 	bool ple;
+	bool pml;			/* switched on while a slot logs (ept/pml.c) */
 	bool invept_single, invvpid_single, invvpid_addr;
 	bool preemption_timer;
 	u8 preemption_rate;		/* it counts down each time that this bit of the TSC changes */

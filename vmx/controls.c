@@ -56,6 +56,7 @@ void vtx_controls_setup(struct vtx_vcpu *vcpu)
 	vtx_vmwrite64(MSR_BITMAP, __pa(vcpu->msr_bitmap));
 	vtx_vmwrite64(EPT_POINTER, vcpu->vm->ept.eptp);
 	vtx_tsc_setup(vcpu);
+	vtx_pml_setup(vcpu);
 	if (vcpu->vpid)
 		vtx_vmwrite16(VIRTUAL_PROCESSOR_ID, vcpu->vpid);
 }

@@ -65,7 +65,7 @@ const struct vtx_control vtx_controls[] = {
 	ROW(PROC2, 14, UNUSED, "VMCS shadowing"),
 	ROW(PROC2, 15, UNUSED, "ENCLS exiting"),
 	ROW(PROC2, 16, UNUSED, "RDSEED exiting"),
-	ROW(PROC2, 17, UNUSED, "page-modification logging"),
+	ROW(PROC2, 17, WANTED, "page-modification logging"),
 	ROW(PROC2, 18, UNUSED, "EPT-violation #VE"),
 	ROW(PROC2, 19, UNUSED, "conceal VMX from PT"),
 	ROW(PROC2, 20, UNUSED, "XSAVES/XRSTORS"),

@@ -20,8 +20,10 @@
 
 struct vtx_caps vtx_caps;
 
-static struct vtx_wishes wishes = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true,
-				    .preemption_timer = true };
+static struct vtx_wishes wishes = {
+	.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .preemption_timer = true,
+	.pml = true,
+};
 
 module_param_named(vpid, wishes.vpid, bool, 0444);
 MODULE_PARM_DESC(vpid, "tag guest TLB entries by VPID where the processor can (default Y)");
@@ -51,6 +53,9 @@ static void drop_broken_timer(void)
 	if (!boot_cpu_has(X86_FEATURE_CONSTANT_TSC))
 		wishes.preemption_timer = false;
 }
+
+module_param_named(pml, wishes.pml, bool, 0444);
+MODULE_PARM_DESC(pml, "let the processor log the pages it writes while a memory slot has a dirty log; needs eptad (default Y)");
 
 static u64 msr_or_zero(u32 msr, void *unused)
 {

@@ -325,6 +325,12 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_VM_DEAD))
 		return -EIO;
+	if (vtx_vcpu_test_request(vcpu, VTX_REQ_RING_FULL) && vtx_dirty_ring_stops(vcpu)) {
+		vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
+		return VTX_EXIT_USER;
+	}
+	if (test_and_clear_bit(VTX_REQ_PML, &vcpu->requests))
+		vtx_pml_update(vcpu);
 	if (test_and_clear_bit(VTX_REQ_TRACE_STOP, &vcpu->requests))
 		return trace_stop(vcpu);
 	if (test_and_clear_bit(VTX_REQ_TRIPLE_FAULT, &vcpu->requests))
@@ -401,6 +407,9 @@ static int run_once(struct vtx_vcpu *vcpu)
 		return VTX_EXIT_USER;
 	}
 	r = inner_loop(vcpu);
+	/* User space reads a ring without asking: what the processor has logged is in it whenever the vCPU is not in the inner loop. */
+	if (unlikely(vcpu->dirty_log.ring.gfns))
+		vtx_pml_drain(vcpu);
 	if (r == VTX_EXIT_SLOW)
 		r = handle_slow(vcpu);
 	return r;

@@ -69,6 +69,7 @@ static struct preempt_ops preempt_ops = { .sched_in = sched_in, .sched_out = sch
 
 void vtx_vcpu_load(struct vtx_vcpu *vcpu)
 {
+	WRITE_ONCE(vcpu->dirty_log.thread, current);
 	preempt_disable();
 	preempt_notifier_register(&vcpu->notifier);
 	load_on_this_cpu(vcpu);
@@ -82,6 +83,7 @@ void vtx_vcpu_put(struct vtx_vcpu *vcpu)
 	vtx_guest_state_unload(vcpu);
 	preempt_notifier_unregister(&vcpu->notifier);
 	preempt_enable();
+	WRITE_ONCE(vcpu->dirty_log.thread, NULL);
 }
 
 /* ------------------------------------------------------------------ registers kept in the VMCS */
@@ -226,6 +228,8 @@ static int alloc_parts(struct vtx_vcpu *vcpu)
 	if (!r)
 		r = vtx_report_alloc(vcpu);
 	if (!r)
+		r = vtx_dirty_vcpu_alloc(vcpu);
+	if (!r)
 		r = vtx_entry_check_alloc(vcpu);
 	if (!r && vtx_has_lapic(vcpu->vm))
 		r = vtx_lapic_create(vcpu);
@@ -241,6 +245,7 @@ void vtx_vcpu_destroy(struct vtx_vcpu *vcpu)
 	if (vcpu->apic)
 		vtx_lapic_destroy(vcpu);
 	vtx_recorder_free(vcpu);
+	vtx_dirty_vcpu_free(vcpu);
 	vtx_entry_check_free(vcpu);
 	vtx_report_free(vcpu);
 	vtx_emu_free(vcpu);

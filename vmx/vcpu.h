@@ -52,6 +52,8 @@ enum vtx_request {
 	VTX_REQ_VM_DEAD,	/* vtx_vm_fail() was called: leave with EIO */
 	VTX_REQ_APIC_EVENT,	/* INIT or SIPI waits */
 	VTX_REQ_UNBLOCK,	/* leave HLT even without an event (KVM_SET_MP_STATE and the like) */
+	VTX_REQ_PML,		/* PML on or off, as the slots want it (ept/pml.c) */
+	VTX_REQ_RING_FULL,	/* the dirty ring is near its end: leave with KVM_EXIT_DIRTY_RING_FULL */
 	VTX_REQ_TRACE_STOP,	/* leave with KVM_EXIT_DEBUG: a rule of the stream's filter says so */
 	VTX_NR_REQS,
 };
@@ -165,6 +167,7 @@ struct vtx_vcpu {
 	} spin;				/* exits/pause.c */
 	u64 ept_gen;			/* EPT generation this vCPU last flushed for */
 	struct vtx_tlb_ledger tlb_ledger;	/* ept/tlb_check.c */
+	struct vtx_vcpu_dirty dirty_log;
 	u16 vpid;
 	u32 mp_state;			/* KVM_MP_STATE_* */
 	unsigned long apic_events;	/* any: atomic bits VTX_APIC_INIT, VTX_APIC_SIPI */

@@ -22,6 +22,7 @@
 #include <linux/srcu.h>
 #include <linux/types.h>
 #include <linux/kvm.h>
+#include "ept/dirty.h"
 #include "ept/ept.h"
 #include "pv/clock.h"
 #include "trace/failure.h"
@@ -59,6 +60,7 @@ struct vtx_vm {
 
 	struct vtx_slots __rcu *slots;		/* s */
 	struct vtx_ept ept;
+	struct vtx_vm_dirty dirty_log;
 
 	enum vtx_irqchip_mode irqchip_mode;	/* l: smp_store_release once irqchip is complete */
 	struct vtx_irqchip *irqchip;		/* l */

@@ -103,7 +103,7 @@ static void test_agrees_with_the_module(void **state)
 					     "smx-only", "no-true-controls", "no-msr-bitmaps", "pentium4" };
 	static const struct vtx_wishes wishes = {
 	.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .ple = true,
-	.preemption_timer = true,
+	.preemption_timer = true, .pml = true,
 };
 	struct vtx_msr_values values;
 	struct vtx_caps caps;

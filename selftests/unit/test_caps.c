@@ -28,7 +28,7 @@ static const struct vtx_msr_values good = {
 
 static const struct vtx_wishes all = {
 	.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .ple = true,
-	.preemption_timer = true,
+	.preemption_timer = true, .pml = true,
 };
 
 static void assert_names(const struct vtx_msr_values *m, const char *words)
@@ -163,11 +163,20 @@ static void test_options_switch_off(void **state)
 	assert_int_equal(caps.proc2 & (1 << 5 | 1 << 10 | 1 << 25), 0);
 	assert_int_equal(caps.eptp_bits & (1 << 6), 0);
 
+	assert_false(caps.pml);
+
+	/* The log hangs on the dirty flags of the EPT. */
+	assert_null(vtx_caps_decide(&m, &(struct vtx_wishes){ .pml = true }, &caps));
+	assert_false(caps.pml);
+	assert_null(vtx_caps_decide(&m, &(struct vtx_wishes){ .pml = true, .ept_ad = true }, &caps));
+	assert_true(caps.pml);
+	assert_int_equal(caps.proc2 & (1 << 17), 0);	/* not before a slot logs */
+
 	/* and without the hardware the wish alone does nothing */
-	m.proc2 &= ~(1ULL << (32 + 5) | 1ULL << (32 + 10));
+	m.proc2 &= ~(1ULL << (32 + 5) | 1ULL << (32 + 10) | 1ULL << (32 + 17));
 	m.ept_vpid &= ~(1ULL << 21 | 1ULL << 16 | 1ULL << 17);
 	assert_null(vtx_caps_decide(&m, &all, &caps));
-	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g || caps.ple);
+	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g || caps.ple || caps.pml);
 	assert_int_equal(caps.proc2 & (1 << 5 | 1 << 10), 0);
 }
 
