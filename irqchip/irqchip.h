@@ -23,7 +23,7 @@ struct vtx_lapic_kernel {
 	raw_spinlock_t timer_lock;	/* lapic.timer and the programming of timer */
 	struct hrtimer timer;
 	struct vtx_vcpu *vcpu;
-	int eoi_exit;			/* vCPU thread: vector for KVM_EXIT_IOAPIC_EOI (split irqchip), -1 none */
+	DECLARE_BITMAP(ended, 256);	/* vCPU thread: vectors for KVM_EXIT_IOAPIC_EOI (split irqchip) */
 };
 
 /* ---- life */
@@ -87,8 +87,13 @@ int vtx_ack_irq(struct vtx_vcpu *vcpu);
 /* VTX_REQ_TIMER, or any moment at which the timer may be due: raises what is due without waiting for the host timer. */
 void vtx_lapic_timer_expired(struct vtx_vcpu *vcpu);
 
-/* Split irqchip: the vector whose EOI user space has to hear of (KVM_EXIT_IOAPIC_EOI), once; -1 none. */
+/* VTX_REQ_IOAPIC_EOI, split irqchip: the vector whose EOI user space has to hear of (KVM_EXIT_IOAPIC_EOI), once; -1 none. */
 int vtx_take_ioapic_eoi(struct vtx_vcpu *vcpu);
+
+/* KVM_INTERRUPT with a split irqchip: the PIC of user space, which has none outstanding, hands over its vector. */
+void vtx_lapic_user_extint(struct vtx_vcpu *vcpu, u8 vector);
+/* ... and would be heard now: LINT0 is unmasked and ExtINT, or the APIC off. With a local APIC only. */
+bool vtx_lapic_extint_open(struct vtx_vcpu *vcpu);
 
 /* ---- exits. In the vCPU thread; interrupts may be off, no sleeping. */
 

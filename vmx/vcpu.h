@@ -53,6 +53,7 @@ enum vtx_request {
 	VTX_REQ_APIC_EVENT,	/* INIT or SIPI waits */
 	VTX_REQ_UNBLOCK,	/* leave HLT even without an event (KVM_SET_MP_STATE and the like) */
 	VTX_REQ_TRACE_STOP,	/* leave with KVM_EXIT_DEBUG: a rule of the stream's filter says so */
+	VTX_REQ_IOAPIC_EOI,	/* leave with KVM_EXIT_IOAPIC_EOI: vtx_take_ioapic_eoi() */
 	VTX_NR_REQS,
 };
 #define VTX_FAST_REQS (BIT(VTX_NR_FAST_REQS) - 1)
@@ -77,7 +78,7 @@ struct vtx_exception {
 };
 
 struct vtx_events {
-	int user_irq;			/* KVM_INTERRUPT's vector waiting for its window, -1 none */
+	int user_irq;			/* KVM_INTERRUPT's vector waiting for its window (and, with a local APIC, LINT0), -1 none */
 	struct vtx_exception exc;
 	struct {
 		bool injected;
