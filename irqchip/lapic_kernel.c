@@ -134,8 +134,8 @@ int vtx_apic_deliver(struct vtx_vm *vm, struct vtx_vcpu *sender, const struct vt
 		return deliver_lowest(vm, sender, msg);
 	if (msg->shorthand == VTX_APIC_SELF)
 		return sender && sender->apic ? deliver_to(sender, sender, msg) : -1;
-	/* One physical destination: vCPUs are nearly always created in the order of their ids. */
-	if (msg->shorthand == VTX_APIC_NO_SHORTHAND && !msg->logical && msg->dest < vtx_vm_num_vcpus(vm)) {
+	/* One physical destination: vCPUs are nearly always created in the order of their ids. 0xff can be a broadcast. */
+	if (msg->shorthand == VTX_APIC_NO_SHORTHAND && !msg->logical && msg->dest < vtx_vm_num_vcpus(vm) && msg->dest != 0xff) {
 		vcpu = vm->vcpus[array_index_nospec(msg->dest, VTX_MAX_VCPUS)];
 		if (addressed(vcpu, sender, msg))
 			return deliver_to(vcpu, sender, msg);

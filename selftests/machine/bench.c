@@ -145,8 +145,9 @@ GUEST static void pong_guest(u64 arg)
 	g_done(0);
 }
 
-static u64 finish(struct vcpu *v)
+static u64 self_ipi(void)
 {
+	struct vcpu *v = guest_new(VM_IRQCHIP, self_ipi_guest, IPIS);
 	u64 result;
 
 	vcpu_finish(v);
@@ -154,11 +155,6 @@ static u64 finish(struct vcpu *v)
 	vm_free(v->vm);
 	vcpu_free(v);
 	return result;
-}
-
-static u64 self_ipi(void)
-{
-	return finish(guest_new(VM_IRQCHIP, self_ipi_guest, IPIS));
 }
 
 static u64 irqfd_injection(void)
@@ -203,8 +199,11 @@ static u64 ipi_round_trip(void)
 	thread = vcpu_start(pong);
 	pin(thread, 1);
 	pin(pthread_self(), 0);
-	result = finish(v);
+	vcpu_finish(v);
 	vcpu_join(thread);
+	result = G(v->vm, ticks) / IPIS;
+	vm_free(v->vm);
+	vcpu_free(v);
 	vcpu_free(pong);
 	return result;
 }
