@@ -106,6 +106,7 @@ test-tools: stage-6.1
 
 bench: stage-plain
 	machine/run --kernel 6.1 -- /vtx/selftests/bench-both
+	machine/run --kernel 6.1 --cpus 2 -- /vtx/selftests/bench-both
 
 lint:
 	@machine/packages lint

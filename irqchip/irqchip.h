@@ -25,7 +25,7 @@ struct vtx_lapic_kernel {
 	bool preempting;		/* timer_lock; the vCPU's thread writes: on the VMX-preemption timer, not the hrtimer */
 	u64 due_tsc;			/* vCPU thread: then due at this TSC of the host */
 	struct vtx_vcpu *vcpu;
-	int eoi_exit;			/* vCPU thread: vector for KVM_EXIT_IOAPIC_EOI (split irqchip), -1 none */
+	DECLARE_BITMAP(ended, 256);	/* vCPU thread: vectors for KVM_EXIT_IOAPIC_EOI (split irqchip) */
 };
 
 /* ---- life */
@@ -96,8 +96,13 @@ void vtx_lapic_timer_sleep(struct vtx_vcpu *vcpu);
 /* The guest's TSC was set or runs at another rate: IA32_TSC_DEADLINE is reached at another moment. */
 void vtx_lapic_tsc_moved(struct vtx_vcpu *vcpu);
 
-/* Split irqchip: the vector whose EOI user space has to hear of (KVM_EXIT_IOAPIC_EOI), once; -1 none. */
+/* VTX_REQ_IOAPIC_EOI, split irqchip: the vector whose EOI user space has to hear of (KVM_EXIT_IOAPIC_EOI), once; -1 none. */
 int vtx_take_ioapic_eoi(struct vtx_vcpu *vcpu);
+
+/* KVM_INTERRUPT with a split irqchip: the PIC of user space, which has none outstanding, hands over its vector. */
+void vtx_lapic_user_extint(struct vtx_vcpu *vcpu, u8 vector);
+/* ... and would be heard now: LINT0 is unmasked and ExtINT, or the APIC off. With a local APIC only. */
+bool vtx_lapic_extint_open(struct vtx_vcpu *vcpu);
 
 /* ---- exits. In the vCPU thread; interrupts may be off, no sleeping. */
 

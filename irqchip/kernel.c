@@ -178,10 +178,13 @@ static const struct vtx_bus_ops pic_ops = { .read = pic_port_read, .write = pic_
 
 /* ---------------------------------------------------------------- IOAPIC */
 
-static int ioapic_send(struct vtx_vm *vm, unsigned int pin, const struct vtx_apic_msg *msg)
+static int ioapic_send(struct vtx_vm *vm, unsigned int pin, struct vtx_apic_msg *msg)
 {
-	int ret = vtx_apic_deliver(vm, NULL, msg);
+	int ret;
 
+	if (msg->dest == VTX_APIC_BROADCAST && !vtx_broadcast_ff(vm))
+		msg->dest = 0xff;
+	ret = vtx_apic_deliver(vm, NULL, msg);
 	if (ret >= 0)
 		vtx_ioapic_sent(&vm->irqchip->ioapic, pin);
 	return ret;
@@ -413,6 +416,8 @@ static int create(struct vtx_vm *vm, enum vtx_irqchip_mode mode, u32 split_pins)
 
 	if (vm->irqchip_mode != VTX_IRQCHIP_NONE)
 		return VTX_REFUSE(IRQCHIP_EXISTS, VTX_NO_FIELD, 0, 0);
+	if (vtx_vm_num_vcpus(vm) && !chips)
+		return VTX_REFUSE(SPLIT_LATE, offsetof(struct kvm_enable_cap, cap), vtx_vm_num_vcpus(vm), 0);
 	if (vtx_vm_num_vcpus(vm))
 		return VTX_REFUSE(IRQCHIP_LATE, VTX_NO_FIELD, vtx_vm_num_vcpus(vm), 0);
 	chip = kzalloc(sizeof(*chip), GFP_KERNEL_ACCOUNT);
@@ -459,7 +464,7 @@ int vtx_irqchip_create(struct vtx_vm *vm)
 int vtx_irqchip_create_split(struct vtx_vm *vm, u64 pins)
 {
 	if (pins > VTX_MAX_IRQ_ROUTES)
-		return VTX_REFUSE(IRQCHIP_PINS, VTX_NO_FIELD, pins, VTX_MAX_IRQ_ROUTES);
+		return VTX_REFUSE(IRQCHIP_PINS, offsetof(struct kvm_enable_cap, args), pins, VTX_MAX_IRQ_ROUTES);
 	return create(vm, VTX_IRQCHIP_SPLIT, pins);
 }
 

@@ -80,16 +80,14 @@ static u32 writable(const struct vtx_lapic *apic, u32 offset)
 
 	if (offset == VTX_LAPIC_LVTT && !apic->tsc_deadline_ok)
 		mask &= ~BIT(18);
-	if (offset == VTX_LAPIC_SVR && apic->directed_eoi_ok)
-		mask |= VTX_LAPIC_SVR_NO_EOI_BROADCAST;
 	return mask;
 }
 
-static u32 version(const struct vtx_lapic *apic)
-{
-	/* An integrated xAPIC (0x14) with six LVT entries. */
-	return 0x14 | ((ARRAY_SIZE(lvts) - 1) << 16) | (apic->directed_eoi_ok ? BIT(24) : 0);
-}
+/*
+ * An integrated xAPIC (0x14) with six LVT entries. EOI-broadcast suppression (bit 24) is not offered: neither our IOAPIC nor that of
+ * most programs with a split irqchip has an EOI register, which a guest that suppresses the broadcast would need.
+ */
+#define VERSION (0x14 | (ARRAY_SIZE(lvts) - 1) << 16)
 
 static u32 x2apic_ldr(u32 id)
 {
@@ -116,7 +114,7 @@ static void reset_registers(struct vtx_lapic *apic)
 
 	for (offset = 0; offset < 0x400; offset += 0x10)
 		vtx_lapic_put(apic, offset, 0);
-	vtx_lapic_put(apic, VTX_LAPIC_VERSION, version(apic));
+	vtx_lapic_put(apic, VTX_LAPIC_VERSION, VERSION);
 	vtx_lapic_put(apic, VTX_LAPIC_DFR, 0xffffffff);
 	vtx_lapic_put(apic, VTX_LAPIC_SVR, 0xff);
 	for (i = 0; i < ARRAY_SIZE(lvts); i++)
@@ -398,7 +396,7 @@ static u32 sanitise(const struct vtx_lapic *apic, unsigned int offset, u32 value
 		return offset & 0x70 ? value : value & 0xffff0000; /* vectors 0..15 cannot be pending */
 	switch (offset) {
 	case VTX_LAPIC_VERSION:
-		return version(apic);
+		return VERSION;
 	case VTX_LAPIC_DFR:
 		return value | 0x0fffffff;
 	case VTX_LAPIC_ESR:

@@ -56,7 +56,6 @@ enum vtx_lapic_reg {
 #define VTX_LAPIC_BASE_ADDR(base) ((base) & ~0xfffull)
 
 #define VTX_LAPIC_SVR_ENABLE BIT(8)
-#define VTX_LAPIC_SVR_NO_EOI_BROADCAST BIT(12)
 #define VTX_LAPIC_LVT_MASKED BIT(16)
 
 /* IA32_TSC_DEADLINE, and the x2APIC MSRs. */
@@ -99,7 +98,6 @@ struct vtx_lapic {
 	bool bsp;
 	bool x2apic_ok;		/* guest CPUID has x2APIC */
 	bool tsc_deadline_ok;	/* guest CPUID has TSC-deadline */
-	bool directed_eoi_ok;	/* version register offers EOI-broadcast suppression (split irqchip) */
 	bool lint0_extint;	/* RESET leaves LINT0 as unmasked ExtINT (KVM_X86_QUIRK_LINT0_REENABLED) */
 	struct vtx_lapic_timer timer;
 };

@@ -141,10 +141,11 @@ int vtx_lapic_ack(struct vtx_lapic *apic)
 	if (vector < 0)
 		return -1;
 	w = vector / 32;
-	clear_bits(word_of(apic, VTX_LAPIC_IRR, w), bit_of(vector));
+	/* First there, then not here: who reads the IRR and then the ISR finds it (irqchip/routing.c). */
 	isr = word_of(apic, VTX_LAPIC_ISR, w);
 	WRITE_ONCE(*isr, *isr | bit_of(vector));
 	apic->isr_hint |= 1u << w;
+	clear_bits(word_of(apic, VTX_LAPIC_IRR, w), bit_of(vector));
 	return vector;
 }
 
@@ -164,8 +165,7 @@ void vtx_lapic_eoi(struct vtx_lapic *apic, struct vtx_lapic_fx *fx)
 
 	fx->eoi_vector = vector;
 	fx->what |= VTX_LAPIC_FX_ENDED;
-	if ((vtx_lapic_get(apic, VTX_LAPIC_TMR + w * 0x10) & bit_of(vector)) &&
-	    !(vtx_lapic_get(apic, VTX_LAPIC_SVR) & VTX_LAPIC_SVR_NO_EOI_BROADCAST))
+	if (vtx_lapic_get(apic, VTX_LAPIC_TMR + w * 0x10) & bit_of(vector))
 		fx->what |= VTX_LAPIC_FX_EOI;
 }
 
@@ -250,7 +250,15 @@ bool vtx_lapic_match(const struct vtx_lapic *apic, const struct vtx_apic_msg *ms
 		ldr = vtx_lapic_get(apic, VTX_LAPIC_LDR);
 		return (ldr >> 16) == (msg->dest >> 16) && (ldr & msg->dest & 0xffff);
 	}
+	if (msg->dest == 0xff)
+		return true;
 	if (msg->logical)
 		return match_logical_xapic(apic, msg->dest);
+	/*
+	 * An id beyond the register's 8 bits: the processor does not answer to what is left of it, but a bootstrap processor in x2APIC
+	 * mode can send INIT and SIPI to it, which starts in xAPIC mode.
+	 */
+	if (apic->id > 0xff)
+		return msg->dest == apic->id;
 	return msg->dest == vtx_lapic_get(apic, VTX_LAPIC_ID) >> 24;
 }

@@ -85,6 +85,8 @@ static const struct capability capabilities[] = {
 
 	/* interrupt controllers */
 	{ KVM_CAP_IRQCHIP, 1 },				/* KVM_CREATE_IRQCHIP, KVM_IRQ_LINE, KVM_GET/SET_IRQCHIP, KVM_GET/SET_LAPIC */
+	{ KVM_CAP_SPLIT_IRQCHIP, 1 },			/* KVM_ENABLE_CAP, KVM_EXIT_IOAPIC_EOI, KVM_INTERRUPT as ExtINT */
+	{ KVM_CAP_X2APIC_API, VTX_X2APIC_API },		/* KVM_ENABLE_CAP: its flags */
 	{ KVM_CAP_IRQ_INJECT_STATUS, 1 },		/* KVM_IRQ_LINE_STATUS */
 	{ KVM_CAP_IRQ_ROUTING, VTX_MAX_IRQ_ROUTES },	/* KVM_SET_GSI_ROUTING: number of routes */
 	{ KVM_CAP_SIGNAL_MSI, 1 },

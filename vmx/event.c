@@ -207,11 +207,28 @@ bool vtx_irq_window_open(struct vtx_vcpu *vcpu)
 	return (vtx_rflags(vcpu) & X86_EFLAGS_IF) && !(vtx_interruptibility(vcpu) & BLOCKED_BY_SHADOW) && !event_on_its_way(vcpu);
 }
 
+/* User space's controller is heard: with a local APIC here it is a PIC at LINT0. */
+static bool hears_user(struct vtx_vcpu *vcpu)
+{
+	return !vcpu->apic || vtx_lapic_extint_open(vcpu);
+}
+
+bool vtx_user_irq_welcome(struct vtx_vcpu *vcpu)
+{
+	return vcpu->events.user_irq < 0 && hears_user(vcpu) && vtx_irq_window_open(vcpu);
+}
+
+/* User space, whose interrupt controller it is, asks to be told when the next interrupt can go in. */
+static bool user_waits_for_window(struct vtx_vcpu *vcpu)
+{
+	return vcpu->vm->irqchip_mode != VTX_IRQCHIP_KERNEL && READ_ONCE(vcpu->run->request_interrupt_window) && hears_user(vcpu);
+}
+
 static bool irq_waits(struct vtx_vcpu *vcpu)
 {
-	if (vcpu->events.user_irq >= 0)
-		return true;
-	return vcpu->apic && vtx_pending_irq(vcpu) >= 0;
+	if (vcpu->apic)
+		return vtx_pending_irq(vcpu) >= 0;
+	return vcpu->events.user_irq >= 0;
 }
 
 bool vtx_vcpu_has_event(struct vtx_vcpu *vcpu)
@@ -308,11 +325,11 @@ static void choose_new(struct vtx_vcpu *vcpu)
 	}
 	if (!irq_waits(vcpu) || !vtx_irq_window_open(vcpu))
 		return;
-	if (ev->user_irq >= 0) {
+	if (vcpu->apic) {
+		vector = vtx_ack_irq(vcpu);
+	} else {
 		vector = ev->user_irq;
 		ev->user_irq = -1;
-	} else {
-		vector = vtx_ack_irq(vcpu);
 	}
 	if (vector < 0)
 		return;
@@ -337,7 +354,7 @@ void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 		choose_new(vcpu);
 
 	wants_nmi = atomic_read(&ev->nmi_pending);
-	wants_irq = irq_waits(vcpu) || (!vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window));
+	wants_irq = irq_waits(vcpu) || user_waits_for_window(vcpu);
 	vtx_controls_set_windows(vcpu, wants_irq, wants_nmi);
 	if (unlikely(wants_irq || vcpu->livelock.window_since))
 		vtx_livelock_waits(&vcpu->livelock, !wants_irq || (vtx_rflags(vcpu) & X86_EFLAGS_IF));

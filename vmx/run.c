@@ -318,10 +318,22 @@ static int trace_stop(struct vtx_vcpu *vcpu)
 	return VTX_EXIT_USER;
 }
 
+/* Split irqchip: the guest has ended an interrupt that user space's IOAPIC sent. */
+static int ioapic_eoi(struct vtx_vcpu *vcpu)
+{
+	int vector = vtx_take_ioapic_eoi(vcpu);
+
+	if (vector < 0) /* forgotten by INIT */
+		return VTX_EXIT_RESUME;
+	vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
+	vcpu->run->eoi.vector = vector;
+	return VTX_EXIT_USER;
+}
+
 /* Requests that may sleep or leave. VTX_EXIT_RESUME or what KVM_RUN returns. */
 static int answer_requests(struct vtx_vcpu *vcpu)
 {
-	int idx;
+	int idx, r;
 
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_VM_DEAD))
 		return -EIO;
@@ -335,6 +347,11 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 		return trace_stop(vcpu);
 	if (test_and_clear_bit(VTX_REQ_TRIPLE_FAULT, &vcpu->requests))
 		return vtx_triple_fault_raised(vcpu);
+	if (test_and_clear_bit(VTX_REQ_IOAPIC_EOI, &vcpu->requests)) {
+		r = ioapic_eoi(vcpu);
+		if (r != VTX_EXIT_RESUME)
+			return r;
+	}
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
 	if (test_and_clear_bit(VTX_REQ_CLOCK, &vcpu->requests)) {
 		idx = srcu_read_lock(&vcpu->vm->srcu);
@@ -367,8 +384,8 @@ static int thread_turn(struct vtx_vcpu *vcpu)
 
 static bool user_wants_window(struct vtx_vcpu *vcpu)
 {
-	return !vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->events.user_irq < 0 &&
-	       vtx_irq_window_open(vcpu);
+	return vcpu->vm->irqchip_mode != VTX_IRQCHIP_KERNEL && READ_ONCE(vcpu->run->request_interrupt_window) &&
+	       vtx_user_irq_welcome(vcpu);
 }
 
 static int handle_slow(struct vtx_vcpu *vcpu)

@@ -55,6 +55,7 @@ enum vtx_request {
 	VTX_REQ_PML,		/* PML on or off, as the slots want it (ept/pml.c) */
 	VTX_REQ_RING_FULL,	/* the dirty ring is near its end: leave with KVM_EXIT_DIRTY_RING_FULL */
 	VTX_REQ_TRACE_STOP,	/* leave with KVM_EXIT_DEBUG: a rule of the stream's filter says so */
+	VTX_REQ_IOAPIC_EOI,	/* leave with KVM_EXIT_IOAPIC_EOI: vtx_take_ioapic_eoi() */
 	VTX_NR_REQS,
 };
 #define VTX_FAST_REQS (BIT(VTX_NR_FAST_REQS) - 1)
@@ -79,7 +80,7 @@ struct vtx_exception {
 };
 
 struct vtx_events {
-	int user_irq;			/* KVM_INTERRUPT's vector waiting for its window, -1 none */
+	int user_irq;			/* KVM_INTERRUPT's vector waiting for its window (and, with a local APIC, LINT0), -1 none */
 	struct vtx_exception exc;
 	struct {
 		bool injected;

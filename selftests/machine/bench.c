@@ -3,13 +3,15 @@
  * What an exit costs, in ticks of the time-stamp counter, measured inside the guest: the time of a loop of 4,000 exits of one kind
  * divided by 4,000, the loop's own instructions included, the better of two runs.
  *
+ * Rows about interrupts are measured by their own functions below. Rows that need two CPUs are measured where there are two, and
+ * only those are then: a machine with two CPUs costs more time than it has to say about the others.
+ *
  *   bench                      the table of $VTX_DEV
  *   bench --raw                the same as lines "name<TAB>ticks", for --merge
  *   bench --compare A,B        the devices A and B side by side, where both can be open at once
  *   bench --merge FILE FILE [FILE]   results of --raw side by side; the ratio is that of the second to the first
  */
-#include <stdlib.h>
-#include <sys/eventfd.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,7 +19,7 @@
 #include "../../uapi/vtx.h"
 #include "lib/differs.h"
 #include "lib/guest.h"
-#include "lib/vm.h"
+#include "lib/irq.h"
 
 #define EXITS 4000
 #define BENCH_MEMORY (GUEST_FREE + 2 * EXITS * PAGE_SIZE + 0x100000)
@@ -50,22 +52,186 @@ LOOP(touch_loop, "", "movb $1, (%%rdi)\n\taddq $4096, %%rdi")
 
 /* What the host has done with the memory before the guest touches it. */
 enum backing { FRESH, POPULATED, THP };
+/* ------------------------------------------------------------------ interrupts */
+
+#define IPIS 2000
+#define VECTOR 0x60
+
+static volatile u64 taken[2], ready;
+
+GUEST static void taking(struct g_frame *frame)
+{
+	taken[frame->vector & 1]++;
+	g_wrmsr(0x80b, 0);
+}
+
+/* x2APIC mode, as a guest kernel uses it. */
+GUEST static void apic_on(void)
+{
+	g_handler[VECTOR] = taking;
+	g_handler[VECTOR + 1] = taking;
+	g_apic_on();
+	g_wrmsr(0x1b, g_rdmsr(0x1b) | 0x400);
+	g_sti();
+}
+
+GUEST static void keep_best(u64 start)
+{
+	start = g_rdtsc() - start;
+	if (!ticks || start < ticks)
+		ticks = start;
+}
+
+/* An IPI to itself by the ICR, taken and ended. */
+GUEST static void self_ipi_guest(u64 arg)
+{
+	apic_on();
+	for (int round = 0; round < 2; round++) {
+		u64 start = g_rdtsc();
+
+		for (u64 i = 1; i <= arg; i++) {
+			g_wrmsr(0x830, VECTOR);
+			while (taken[0] < i + (u64)round * arg)
+				;
+		}
+		keep_best(start);
+	}
+	g_done(0);
+}
+
+/* The program writes an eventfd at each of these exits. */
+GUEST static void irqfd_guest(u64 arg)
+{
+	apic_on();
+	for (int round = 0; round < 2; round++) {
+		u64 start = g_rdtsc();
+
+		for (u64 i = 1; i <= arg; i++) {
+			g_outb(0x5a1, 0);
+			while (taken[0] < i + (u64)round * arg)
+				;
+		}
+		keep_best(start);
+	}
+	g_done(0);
+}
+
+/* There and back between two CPUs, both in the guest all the time. */
+GUEST static void ping_guest(u64 arg)
+{
+	apic_on();
+	while (!ready)
+		g_pause();
+	for (int round = 0; round < 2; round++) {
+		u64 start = g_rdtsc();
+
+		for (u64 i = 1; i <= arg; i++) {
+			g_wrmsr(0x830, 1ULL << 32 | (VECTOR + 1));
+			while (taken[0] < i + (u64)round * arg)
+				;
+		}
+		keep_best(start);
+	}
+	g_done(0);
+}
+
+GUEST static void pong_guest(u64 arg)
+{
+	apic_on();
+	ready = 1;
+	for (u64 i = 1; i <= 2 * arg; i++) {
+		while (taken[1] < i)
+			;
+		g_wrmsr(0x830, VECTOR);
+	}
+	g_done(0);
+}
+
+static u64 self_ipi(void)
+{
+	struct vcpu *v = guest_new(VM_IRQCHIP, self_ipi_guest, IPIS);
+	u64 result;
+
+	vcpu_finish(v);
+	result = G(v->vm, ticks) / IPIS;
+	vm_free(v->vm);
+	vcpu_free(v);
+	return result;
+}
+
+static u64 irqfd_injection(void)
+{
+	struct vcpu *v = guest_new(VM_IRQCHIP, irqfd_guest, IPIS);
+	const struct kvm_irq_routing_entry route = MSI_ROUTE(32, VECTOR);
+	int fd = event();
+	u64 result;
+
+	CHECK_OK(routing(v->vm, &route, 1, 0));
+	CHECK_OK(irqfd(v->vm, fd, 32, 0));
+	for (;;) {
+		vcpu_expect(v, KVM_EXIT_IO);
+		if (v->run->io.port == PORT_DONE)
+			break;
+		kick(fd);
+	}
+	result = G(v->vm, ticks) / IPIS;
+	vm_free(v->vm);
+	vcpu_free(v);
+	close(fd);
+	return result;
+}
+
+static void pin(pthread_t thread, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	CHECK(!pthread_setaffinity_np(thread, sizeof(set), &set), "pthread_setaffinity_np");
+}
+
+static u64 ipi_round_trip(void)
+{
+	struct vcpu *v = guest_new(VM_IRQCHIP, ping_guest, IPIS), *pong = vcpu_new(v->vm, 1);
+	pthread_t thread;
+	u64 result;
+
+	vcpu_mode_long(pong, pong_guest, IPIS);
+	set_mp_state(pong, KVM_MP_STATE_RUNNABLE);
+	thread = vcpu_start(pong);
+	pin(thread, 1);
+	pin(pthread_self(), 0);
+	vcpu_finish(v);
+	vcpu_join(thread);
+	result = G(v->vm, ticks) / IPIS;
+	vm_free(v->vm);
+	vcpu_free(v);
+	vcpu_free(pong);
+	return result;
+}
+
+/* ------------------------------------------------------------------ the rows */
 
 static const struct bench {
 	const char *name;
 	void (*loop)(u64);
 	u64 arg;
 	enum backing backing;
+	u64 (*measure)(void);	/* instead of loop */
+	bool two_cpus;
 } benches[] = {
-	{ "CPUID answered in the kernel", cpuid_loop, 0, FRESH },
-	{ "VMCALL, unknown number", vmcall_loop, 0, FRESH },
-	{ "RDMSR of IA32_MISC_ENABLE", rdmsr_loop, 0, FRESH },
-	{ "OUT to user space and back", out_loop, 0, FRESH },
-	{ "OUT to an ioeventfd", eventfd_loop, 0, FRESH },
-	{ "MMIO write to user space and back", mmio_loop, GUEST_ABSENT, FRESH },
-	{ "first touch of a 4K page", touch_loop, GUEST_FREE, FRESH },
-	{ "first touch, page is there already", touch_loop, GUEST_FREE, POPULATED },
-	{ "first touch, huge pages, per 4K", touch_loop, GUEST_FREE, THP },
+	{ "CPUID answered in the kernel", .loop = cpuid_loop },
+	{ "VMCALL, unknown number", .loop = vmcall_loop },
+	{ "RDMSR of IA32_MISC_ENABLE", .loop = rdmsr_loop },
+	{ "OUT to user space and back", .loop = out_loop },
+	{ "OUT to an ioeventfd", .loop = eventfd_loop },
+	{ "MMIO write to user space and back", .loop = mmio_loop, .arg = GUEST_ABSENT },
+	{ "first touch of a 4K page", .loop = touch_loop, .arg = GUEST_FREE },
+	{ "first touch, page is there already", .loop = touch_loop, .arg = GUEST_FREE, .backing = POPULATED },
+	{ "first touch, huge pages, per 4K", .loop = touch_loop, .arg = GUEST_FREE, .backing = THP },
+	{ "IPI to itself, taken and ended", .measure = self_ipi },
+	{ "OUT, eventfd write, irqfd's interrupt", .measure = irqfd_injection },
+	{ "IPI round trip, two CPUs", .measure = ipi_round_trip, .two_cpus = true },
 };
 
 #define COUNT ARRAY_SIZE(benches)
@@ -85,7 +251,7 @@ static void *huge_backing(struct vm *vm)
 	return raw;
 }
 
-static u64 run_bench(const struct bench *b)
+static u64 run_loop(const struct bench *b)
 {
 	struct kvm_ioeventfd bell = { .addr = 0x700, .len = 1, .fd = eventfd(0, EFD_CLOEXEC),
 				      .flags = KVM_IOEVENTFD_FLAG_PIO };
@@ -115,6 +281,14 @@ static u64 run_bench(const struct bench *b)
 	return result;
 }
 
+/* 0: not on this machine. */
+static u64 run_bench(const struct bench *b)
+{
+	if (b->two_cpus != (sysconf(_SC_NPROCESSORS_ONLN) > 1))
+		return 0;
+	return b->measure ? b->measure() : run_loop(b);
+}
+
 static const char *what_is(const char *path)
 {
 	switch (device_kind()) {
@@ -137,8 +311,12 @@ static int raw(void)
 static int table(void)
 {
 	printf("ticks per exit, %s, loop of %d, best of two\n", what_is(device_path()), EXITS);
-	for (size_t i = 0; i < COUNT; i++)
-		printf("%-36s %8llu\n", benches[i].name, (unsigned long long)run_bench(&benches[i]));
+	for (size_t i = 0; i < COUNT; i++) {
+		u64 result = run_bench(&benches[i]);
+
+		if (result)
+			printf("%-36s %8llu\n", benches[i].name, (unsigned long long)result);
+	}
 	return 0;
 }
 
@@ -175,10 +353,12 @@ static void print_results(const struct result *r, int n)
 		printf(" %12s", r[k].name);
 	printf(" %8s\n", "ratio");
 	for (size_t i = 0; i < COUNT; i++) {
+		if (!r[0].ticks[i])
+			continue;
 		printf("%-36s", benches[i].name);
 		for (int k = 0; k < n; k++)
 			printf(" %12llu", (unsigned long long)r[k].ticks[i]);
-		printf(" %8.2f\n", r[0].ticks[i] ? (double)r[1].ticks[i] / (double)r[0].ticks[i] : 0.0);
+		printf(" %8.2f\n", (double)r[1].ticks[i] / (double)r[0].ticks[i]);
 	}
 }
 

@@ -26,6 +26,7 @@ enum {
 	IRQCHIP = 1,	/* with interrupt controllers and PIT in the kernel */
 	NO_VCPU = 2,
 	GUEST_RUNS = 4,	/* memory, and guest code that touches GUEST_FREE */
+	SPLIT = 8,	/* with local APICs in the kernel */
 };
 
 struct world {
@@ -50,7 +51,7 @@ static void world_new(struct world *w, unsigned int flags)
 		w->v = guest_new(0, touch, 0);
 		w->vm = w->v->vm;
 	} else {
-		w->vm = vm_new(VM_NO_MEMORY | (flags & IRQCHIP ? VM_IRQCHIP | VM_PIT : 0));
+		w->vm = vm_new(VM_NO_MEMORY | (flags & IRQCHIP ? VM_IRQCHIP | VM_PIT : 0) | (flags & SPLIT ? VM_SPLIT : 0));
 		w->v = flags & NO_VCPU ? NULL : vcpu_new(w->vm, 0);
 	}
 	w->fd[DEV] = dev_open();
@@ -117,7 +118,19 @@ static int enable_cap(struct world *w, u32 code)
 		cap.cap = KVM_CAP_USER_MEMORY;
 		break;
 	case VTX_ERROR_MAX_VCPU_ID_RANGE:
-		cap.args[0] = 256;
+		cap.args[0] = 1025;
+		break;
+	case VTX_ERROR_IRQCHIP_PINS:
+		cap.cap = KVM_CAP_SPLIT_IRQCHIP;
+		cap.args[0] = MAX_GSI + 2;
+		break;
+	case VTX_ERROR_SPLIT_LATE:
+		cap.cap = KVM_CAP_SPLIT_IRQCHIP;
+		cap.args[0] = 24;
+		break;
+	case VTX_ERROR_X2APIC_API_FLAGS:
+		cap.cap = KVM_CAP_X2APIC_API;
+		cap.args[0] = 0x81;
 		break;
 	default: /* MAX_VCPU_ID_SET */
 		if (ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap) || ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap))
@@ -135,7 +148,7 @@ static int vm_wide(struct world *w, u32 code)
 	case VTX_ERROR_VM_TYPE:
 		return ioctl(w->fd[DEV], KVM_CREATE_VM, 9);
 	case VTX_ERROR_VCPU_ID_RANGE:
-		return ioctl(w->fd[VM], KVM_CREATE_VCPU, 255);
+		return ioctl(w->fd[VM], KVM_CREATE_VCPU, 1024);
 	case VTX_ERROR_VCPU_ID_TAKEN:
 		return ioctl(w->fd[VM], KVM_CREATE_VCPU, 0);
 	case VTX_ERROR_TSS_ADDRESS:
@@ -215,6 +228,13 @@ static int lapic_id(struct world *w)
 	return ioctl(w->fd[VCPU], KVM_SET_LAPIC, &state);
 }
 
+static void wide_ids(struct world *w)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_X2APIC_API, .args = { KVM_X2APIC_API_USE_32BIT_IDS } };
+
+	CHECK_OK(ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap));
+}
+
 static int chips(struct world *w, u32 code)
 {
 	struct kvm_irqchip chip = { .chip_id = code == VTX_ERROR_IRQCHIP_ID ? 3 : 0 };
@@ -236,6 +256,10 @@ static int chips(struct world *w, u32 code)
 		return ioctl(w->fd[VM], KVM_GET_PIT2, &state);
 	case VTX_ERROR_LAPIC_ID:
 		return lapic_id(w);
+	case VTX_ERROR_MSI_ADDRESS:
+		wide_ids(w);
+		msi = (struct kvm_msi){ .address_lo = 0xfee00000, .address_hi = 0x1ff };
+		return ioctl(w->fd[VM], KVM_SIGNAL_MSI, &msi);
 	default:
 		return ioctl(w->fd[VM], KVM_SIGNAL_MSI, &msi);
 	}
@@ -276,6 +300,11 @@ static int routes(struct world *w, u32 code)
 	case VTX_ERROR_ROUTE_PIN:
 		e->u.irqchip.pin = 24;
 		break;
+	case VTX_ERROR_ROUTE_MSI_ADDRESS:
+		wide_ids(w);
+		e->type = KVM_IRQ_ROUTING_MSI;
+		e->u.msi.address_hi = 0x1ff;
+		break;
 	case VTX_ERROR_ROUTE_CLASH:
 		e->gsi = 0;
 		break;
@@ -296,6 +325,10 @@ static int irqfds(struct world *w, u32 code)
 		break;
 	case VTX_ERROR_IRQFD_FLAGS:
 		args.flags = 16;
+		break;
+	case VTX_ERROR_IRQFD_RESAMPLE:
+		args.flags = KVM_IRQFD_FLAG_RESAMPLE;
+		args.resamplefd = (u32)eventfd(0, EFD_CLOEXEC);
 		break;
 	case VTX_ERROR_IRQFD_GSI:
 		args.gsi = MAX_GSI + 1;
@@ -479,6 +512,10 @@ static int events(struct world *w, u32 code)
 	struct kvm_mp_state mp = { 0 };
 
 	switch (code) {
+	case VTX_ERROR_INTERRUPT_WAITS:
+		CHECK_OK(ioctl(w->fd[VCPU], KVM_INTERRUPT, &irq));
+		irq.irq = 33;
+		return ioctl(w->fd[VCPU], KVM_INTERRUPT, &irq);
 	case VTX_ERROR_EVENTS_FLAGS:
 		in.flags = 0x1000;
 		return ioctl(w->fd[VCPU], KVM_SET_VCPU_EVENTS, &in);
@@ -629,7 +666,7 @@ static const struct row {
 	ROW(FAULT_CHAIN_ARGUMENT, any, VCPU, 0, EINVAL, NO_FIELD, 2, 1, "intercept"),
 
 	ROW(VM_TYPE, vm_wide, DEV, 0, EINVAL, NO_FIELD, 9, 0, "type"),
-	ROW(VCPU_ID_RANGE, vm_wide, VM, 0, EINVAL, NO_FIELD, 255, 254, "id"),
+	ROW(VCPU_ID_RANGE, vm_wide, VM, 0, EINVAL, NO_FIELD, 1024, 1023, "id"),
 	ROW(VCPU_ID_TAKEN, vm_wide, VM, 0, EEXIST, NO_FIELD, 0, 0, "id"),
 	ROW(TSS_ADDRESS, vm_wide, VM, 0, EINVAL, NO_FIELD, 0xffffe000, 0xffffd000, "4 GiB"),
 	ROW(IDENTITY_MAP_LATE, vm_wide, VM, 0, EINVAL, NO_FIELD, 1, 0, "KVM_CREATE_VCPU"),
@@ -638,7 +675,10 @@ static const struct row {
 	    KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC, "flags"),
 	ROW(ENABLE_CAP_FLAGS, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, flags), 1, 0, "flags"),
 	ROW(ENABLE_CAP_UNKNOWN, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, cap), KVM_CAP_USER_MEMORY, 0, "cap"),
-	ROW(MAX_VCPU_ID_RANGE, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 256, 255, "args"),
+	ROW(MAX_VCPU_ID_RANGE, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1025, 1024, "args"),
+	ROW(IRQCHIP_PINS, enable_cap, VM, NO_VCPU, EINVAL, OF(kvm_enable_cap, args), MAX_GSI + 2, MAX_GSI + 1, "pins"),
+	ROW(SPLIT_LATE, enable_cap, VM, 0, EEXIST, OF(kvm_enable_cap, cap), 1, 0, "KVM_CREATE_VCPU"),
+	ROW(X2APIC_API_FLAGS, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 0x81, 3, "args"),
 	ROW(MAX_VCPU_ID_SET, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 100, 200, "stays"),
 
 	ROW(SLOT_FLAGS, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, flags), KVM_MEM_LOG_DIRTY_PAGES,
@@ -676,6 +716,8 @@ static const struct row {
 	ROW(LAPIC_ID, chips, VCPU, IRQCHIP, EINVAL, 0x20, 0x05000000, 0, "ID"),
 	ROW(MSI_FLAGS, chips, VM, IRQCHIP, EINVAL, OF(kvm_msi, flags), KVM_MSI_VALID_DEVID, 0, "flags"),
 
+	ROW(MSI_ADDRESS, chips, VM, SPLIT, EINVAL, OF(kvm_msi, address_hi), 0x1ff, 0xffffff00, "address_hi"),
+
 	ROW(ROUTING_COUNT, routes, VM, IRQCHIP, EINVAL, OF(kvm_irq_routing, nr), MAX_GSI + 2, MAX_GSI + 1, "nr"),
 	ROW(ROUTING_FLAGS, routes, VM, IRQCHIP, EINVAL, OF(kvm_irq_routing, flags), 8, 0, "flags"),
 	ROW(ROUTE_GSI, routes, VM, IRQCHIP, EINVAL, ROUTE(gsi), MAX_GSI + 1, MAX_GSI, "gsi"),
@@ -683,12 +725,14 @@ static const struct row {
 	ROW(ROUTE_TYPE, routes, VM, IRQCHIP, EINVAL, ROUTE(type), 7, 2, "type"),
 	ROW(ROUTE_CHIP, routes, VM, IRQCHIP, EINVAL, ROUTE(u.irqchip.irqchip), 3, 2, "chip"),
 	ROW(ROUTE_PIN, routes, VM, IRQCHIP, EINVAL, ROUTE(u.irqchip.pin), 24, 23, "pin"),
+	ROW(ROUTE_MSI_ADDRESS, routes, VM, SPLIT, EINVAL, ROUTE(u.msi.address_hi), 0x1ff, 0xffffff00, "address_hi"),
 	ROW(ROUTE_CLASH, routes, VM, IRQCHIP, EINVAL, ROUTE(gsi), 0, 0, "GSI"),
 
 	ROW(EVENTFD_CLOSED, irqfds, VM, IRQCHIP, EBADF, OF(kvm_irqfd, fd), 12345, 0, "not open"),
 	ROW(EVENTFD_OTHER_FILE, irqfds, VM, IRQCHIP, EINVAL, OF(kvm_irqfd, fd), DYNAMIC, 0, "eventfd"),
 	ROW(IRQFD_FLAGS, irqfds, VM, IRQCHIP, EINVAL, OF(kvm_irqfd, flags), 16, 3, "flags"),
 	ROW(IRQFD_GSI, irqfds, VM, IRQCHIP, EINVAL, OF(kvm_irqfd, gsi), MAX_GSI + 1, MAX_GSI, "gsi"),
+	ROW(IRQFD_RESAMPLE, irqfds, VM, SPLIT, EINVAL, OF(kvm_irqfd, flags), 2, 1, "PIC"),
 	ROW(IRQFD_EVENTFD_IN_USE, irqfds, VM, IRQCHIP, EBUSY, OF(kvm_irqfd, fd), DYNAMIC, 9, "deassign"),
 	ROW(IOEVENTFD_FLAGS, ioeventfds, VM, 0, EINVAL, OF(kvm_ioeventfd, flags), 128, MASK, "flags"),
 	ROW(IOEVENTFD_LENGTH, ioeventfds, VM, 0, EINVAL, OF(kvm_ioeventfd, len), 3, 8, "len"),
@@ -727,6 +771,7 @@ static const struct row {
 	ROW(MP_STATE_NO_LAPIC, events, VCPU, 0, EINVAL, 0, KVM_MP_STATE_HALTED, KVM_MP_STATE_RUNNABLE, "local APIC"),
 	ROW(INTERRUPT_VECTOR, events, VCPU, 0, EINVAL, 0, 256, 255, "vector"),
 	ROW(INTERRUPT_IRQCHIP, events, VCPU, IRQCHIP, ENXIO, NO_FIELD, 32, 0, "KVM_IRQ_LINE"),
+	ROW(INTERRUPT_WAITS, events, VCPU, SPLIT, EEXIST, 0, 33, 32, "LINT0"),
 	ROW(SIGNAL_MASK_LENGTH, events, VCPU, 0, EINVAL, 0, 128, 8, "sigset_t"),
 	ROW(RUN_SYNC_REGS, run, VCPU, 0, EINVAL, OF(kvm_run, kvm_dirty_regs), 6, 0, "kvm_dirty_regs"),
 	ROW(RUN_CR8, run, VCPU, 0, EINVAL, OF(kvm_run, cr8), 16, 15, "cr8"),
@@ -756,9 +801,6 @@ static const struct {
 	{ VTX_ERROR_VM_DEAD, "no call and no guest kills a VM: that takes damaged memory or an error of vtx's own" },
 	{ VTX_ERROR_VMX_BUSY, "needs kvm_intel: test_busy, held_by_kvm_intel" },
 	{ VTX_ERROR_VMXON_FAILED, "needs a processor that refuses what its capability MSRs promise" },
-	{ VTX_ERROR_IRQCHIP_PINS, "KVM_CAP_SPLIT_IRQCHIP is not offered yet" },
-	{ VTX_ERROR_IRQFD_RESAMPLE, "only with split controllers, which are not offered yet" },
-	{ VTX_ERROR_ROUTE_MSI_ADDRESS, "only with KVM_CAP_X2APIC_API, which is not offered; unit test test_routing" },
 	{ VTX_ERROR_XSAVE_AREA, "needs a processor with components beyond AVX-512 that vtx switches" },
 	{ VTX_ERROR_IOEVENTFD_TOO_MANY, "16,384 registrations, each a copy of all before: minutes in the machine" },
 };

@@ -467,22 +467,18 @@ static void reset_state_survives_a_round_trip(void **state)
 	assert_int_equal(rd(&f, VTX_LAPIC_LINT1), 0x10400);
 }
 
-static void eoi_broadcast_suppression(void **state)
+static void eoi_broadcast_cannot_be_suppressed(void **state)
 {
 	static struct fixture f;
 
 	fresh(&f, 1, true);
-	f.a.directed_eoi_ok = true;
-	vtx_lapic_reset(&f.a, false);
-	assert_int_equal(rd(&f, VTX_LAPIC_VERSION), 0x1050014);
+	assert_int_equal(rd(&f, VTX_LAPIC_VERSION), 0x50014);
 	wr(&f, VTX_LAPIC_SVR, 0x11ff);
+	assert_int_equal(rd(&f, VTX_LAPIC_SVR), 0x1ff);
 	vtx_lapic_accept(&f.a, 0x51, true);
 	vtx_lapic_ack(&f.a);
 	wr(&f, VTX_LAPIC_EOI, 0);
-	assert_int_equal(f.fx.what, VTX_LAPIC_FX_ENDED);
-	f.a.directed_eoi_ok = false;
-	wr(&f, VTX_LAPIC_SVR, 0x11ff);
-	assert_int_equal(rd(&f, VTX_LAPIC_SVR), 0x1ff);
+	assert_int_equal(f.fx.what, VTX_LAPIC_FX_ENDED | VTX_LAPIC_FX_EOI);
 }
 
 /* ---------------------------------------------------------------- errors */
@@ -577,7 +573,7 @@ static void physical_destinations(void **state)
 		fresh(&f, id, false);
 		for (dest = 0; dest < 600; dest++) {
 			msg.dest = dest;
-			assert_int_equal(vtx_lapic_match(&f.a, &msg), dest == id);
+			assert_int_equal(vtx_lapic_match(&f.a, &msg), dest == id || dest == 0xff);
 		}
 		msg.dest = VTX_APIC_BROADCAST;
 		assert_true(vtx_lapic_match(&f.a, &msg));
@@ -589,6 +585,30 @@ static void physical_destinations(void **state)
 		vtx_lapic_set_base(&f.a, 0xfee00000, 36, true);
 		msg.dest = id;
 		assert_false(vtx_lapic_match(&f.a, &msg));
+	}
+}
+
+/* An id beyond 8 bits does not answer to what is left of it; in full it does, in both modes. */
+static void wide_ids(void **state)
+{
+	static const unsigned int ids[] = { 256, 257, 300, 511, 1023 };
+	static struct fixture f;
+	struct vtx_apic_msg msg = { .mode = VTX_APIC_FIXED };
+	unsigned int i, dest;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		fresh(&f, ids[i], false);
+		for (dest = 0; dest < 1100; dest++) {
+			msg.dest = dest;
+			assert_int_equal(vtx_lapic_match(&f.a, &msg), dest == ids[i] || dest == 0xff);
+		}
+		to_x2apic(&f);
+		assert_int_equal(vtx_lapic_get(&f.a, VTX_LAPIC_ID), ids[i]);
+		assert_int_equal(vtx_lapic_get(&f.a, VTX_LAPIC_LDR), (ids[i] >> 4) << 16 | 1u << (ids[i] & 15));
+		for (dest = 0; dest < 1100; dest++) {
+			msg.dest = dest;
+			assert_int_equal(vtx_lapic_match(&f.a, &msg), dest == ids[i]);
+		}
 	}
 }
 
@@ -606,11 +626,11 @@ static void logical_destinations(void **state)
 
 			msg.dest = dest;
 			wr(&f, VTX_LAPIC_DFR, 0xffffffff);
-			assert_int_equal(vtx_lapic_match(&f.a, &msg), (ldr & dest) != 0);
+			assert_int_equal(vtx_lapic_match(&f.a, &msg), (ldr & dest) != 0 || dest == 0xff);
 			wr(&f, VTX_LAPIC_DFR, 0x0fffffff);
-			assert_int_equal(vtx_lapic_match(&f.a, &msg), cluster && (ldr & dest & 15));
+			assert_int_equal(vtx_lapic_match(&f.a, &msg), (cluster && (ldr & dest & 15)) || dest == 0xff);
 			wr(&f, VTX_LAPIC_DFR, 0x7fffffff); /* no such model */
-			assert_false(vtx_lapic_match(&f.a, &msg));
+			assert_int_equal(vtx_lapic_match(&f.a, &msg), dest == 0xff);
 		}
 	}
 	for (id = 0; id < 255; id++) {
@@ -904,10 +924,11 @@ int main(void)
 		cmocka_unit_test(any_state_is_taken_in_order),
 		cmocka_unit_test(state_of_another_id_is_refused),
 		cmocka_unit_test(reset_state_survives_a_round_trip),
-		cmocka_unit_test(eoi_broadcast_suppression),
+		cmocka_unit_test(eoi_broadcast_cannot_be_suppressed),
 		cmocka_unit_test(errors_do_not_recurse),
 		cmocka_unit_test(icr_makes_messages),
 		cmocka_unit_test(physical_destinations),
+		cmocka_unit_test(wide_ids),
 		cmocka_unit_test(logical_destinations),
 		cmocka_unit_test(local_inputs),
 		cmocka_unit_test(timer_one_shot),

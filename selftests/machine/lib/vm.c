@@ -100,6 +100,11 @@ struct vm *vm_new_sized(unsigned int flags, u64 size)
 		CHECK_OK(ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000UL));
 	if (flags & VM_IRQCHIP)
 		CHECK_OK(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0));
+	if (flags & VM_SPLIT) {
+		struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
+
+		CHECK_OK(ioctl(vm->fd, KVM_ENABLE_CAP, &split));
+	}
 	if (flags & VM_PIT) {
 		struct kvm_pit_config pit = { .flags = 0 };
 
@@ -180,7 +185,7 @@ struct vcpu *vcpu_new(struct vm *vm, int id)
 	if (e) {
 		e->ebx = (e->ebx & 0xffffff) | (u32)id << 24;
 		/* The TSC-deadline timer is a capability of the local APIC, not of the supported CPUID. */
-		if (vm->flags & VM_IRQCHIP && dev_has(KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+		if (vm->flags & (VM_IRQCHIP | VM_SPLIT) && dev_has(KVM_CAP_TSC_DEADLINE_TIMER) > 0)
 			e->ecx |= 1u << 24;
 		e->ecx &= ~(1u << 5); /* no VMX in the guest, also where the device would nest */
 	}
