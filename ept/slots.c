@@ -92,6 +92,8 @@ static int set_region_locked(struct vtx_vm *vm, const struct kvm_userspace_memor
 	synchronize_srcu_expedited(&vm->srcu);
 	if (retire)
 		zap_retiring(vm);
+	if (region->memory_size)
+		vtx_ept_slot_over_apic_page(vm, region->guest_phys_addr >> PAGE_SHIFT, region->memory_size >> PAGE_SHIFT);
 	kvfree(old);
 	return 0;
 }
@@ -151,6 +153,8 @@ void vtx_ept_destroy(struct vtx_vm *vm)
 	vtx_ept_free_tree(ept, ept->root, VTX_EPT_LEVELS, true);
 	ept->root = NULL;
 	vtx_ept_free_spares(ept);
+	free_page((unsigned long)ept->apic_page);
+	ept->apic_page = NULL;
 	kvfree(rcu_dereference_protected(vm->slots, true));
 	RCU_INIT_POINTER(vm->slots, NULL);
 }

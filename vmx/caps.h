@@ -21,6 +21,7 @@ struct vtx_msr_values {
 /* Module parameters that switch optional features off. */
 struct vtx_wishes {
 	bool vpid, ept_ad, large_pages, tsc_scaling;
+	bool tpr_shadow, apicv;
 };
 
 /* The decision. */
@@ -32,6 +33,9 @@ struct vtx_caps {
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	bool vpid, ept_ad, ept_2m, ept_1g, ept_exec_only, tsc_scaling, invpcid, rdtscp, xsaves, virtual_nmi, umip;
 	bool invept_single, invvpid_single, invvpid_addr;
+	bool tpr_shadow;		/* CR8 without exits */
+	bool apicv, apicv_x2apic;	/* the processor delivers virtual interrupts; also in x2APIC mode */
+	bool apicv_there;		/* ... or would, if that was wanted */
 	u64 eptp_bits;			/* memory type and walk length for an EPTP */
 };
 

@@ -17,7 +17,9 @@
 
 struct vtx_caps vtx_caps;
 
-static struct vtx_wishes wishes = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true };
+static struct vtx_wishes wishes = {
+	.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .tpr_shadow = true, .apicv = true,
+};
 
 module_param_named(vpid, wishes.vpid, bool, 0444);
 MODULE_PARM_DESC(vpid, "tag guest TLB entries by VPID where the processor can (default Y)");
@@ -25,6 +27,10 @@ module_param_named(eptad, wishes.ept_ad, bool, 0444);
 MODULE_PARM_DESC(eptad, "let the processor keep accessed and dirty flags in the EPT (default Y)");
 module_param_named(large_pages, wishes.large_pages, bool, 0444);
 MODULE_PARM_DESC(large_pages, "map 2M pages in the EPT where the host has huge pages (default Y)");
+module_param_named(flexpriority, wishes.tpr_shadow, bool, 0444);
+MODULE_PARM_DESC(flexpriority, "let the processor keep the task priority (TPR shadow); without it no enable_apicv either (default Y)");
+module_param_named(enable_apicv, wishes.apicv, bool, 0444);
+MODULE_PARM_DESC(enable_apicv, "let the processor keep the local APIC's registers and deliver interrupts where it can (default Y)");
 
 static u64 msr_or_zero(u32 msr, void *unused)
 {
