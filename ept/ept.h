@@ -47,6 +47,7 @@ struct vtx_tlb_ledger {
 	u64 due;	/* generation that was current at the last entry: the next one needs it */
 	u64 entered;	/* any reads: generation of the last entry, 0 none yet */
 	u64 since;	/* any reads: exit_tsc before that entry */
+	void *apic_page;		/* vm->lock: the APIC-access page, from the first local APIC on; or NULL */
 };
 
 /* ---- life: called by vtx_vm_create()/vtx_vm_put() */
@@ -113,6 +114,17 @@ int vtx_gpa_read(struct vtx_vm *vm, u64 gpa, void *buf, unsigned int len);
 int vtx_gpa_write(struct vtx_vm *vm, u64 gpa, const void *buf, unsigned int len);
 /* Atomic; @len 1,2,4,8 (16 allowed), naturally aligned. Return 0 done, 1 mismatch (value now in @old), -EFAULT. */
 int vtx_gpa_cmpxchg(struct vtx_vm *vm, u64 gpa, void *old, const void *new, unsigned int len);
+
+/*
+ * ---- the APIC-access page (ept/apic_page.c)
+ * vtx_ept_apic_fault(): @gpa has no slot. Return: VTX_FAULT_RETRY if it is the page, and mapped now; VTX_FAULT_MMIO; -ENOMEM.
+ * vtx_ept_zap_apic_page(): no vCPU reaches it any more. Interrupts on, no lock of the EPT held.
+ * vtx_ept_slot_over_apic_page(): there is a new slot, and nobody uses the old set of them any more. vm->slots_lock held.
+ */
+int vtx_ept_alloc_apic_page(struct vtx_vm *vm);	/* vm->lock held; -ENOMEM */
+int vtx_ept_apic_fault(struct vtx_vcpu *vcpu, u64 gpa);
+void vtx_ept_zap_apic_page(struct vtx_vm *vm);
+void vtx_ept_slot_over_apic_page(struct vtx_vm *vm, u64 gfn, u64 npages);
 
 /* ---- TLB (ept/tlb.c). Interrupts off, right before entry, mode already VTX_IN_GUEST. */
 void vtx_ept_tlb_before_entry(struct vtx_vcpu *vcpu);

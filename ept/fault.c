@@ -244,6 +244,8 @@ int vtx_ept_fault(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec)
 	int r, level;
 
 	r = find_slot(vm, gpa, &f);
+	if (r == VTX_FAULT_MMIO)
+		return vtx_ept_apic_fault(vcpu, gpa);
 	if (r != VTX_FAULT_RETRY)
 		return r;
 	if (unlikely(current->mm != vm->mm))

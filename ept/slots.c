@@ -115,6 +115,8 @@ static int set_region_locked(struct vtx_vm *vm, const struct kvm_userspace_memor
 	if (retire)
 		zap_retiring(vm);
 	vtx_dirty_commit(vm, &plan);
+	if (region->memory_size)
+		vtx_ept_slot_over_apic_page(vm, region->guest_phys_addr >> PAGE_SHIFT, region->memory_size >> PAGE_SHIFT);
 	kvfree(old);
 	return 0;
 }
@@ -183,5 +185,7 @@ void vtx_ept_destroy(struct vtx_vm *vm)
 	ept->root = NULL;
 	vtx_ept_free_spares(ept);
 	free_slots(rcu_dereference_protected(vm->slots, true));
+	free_page((unsigned long)ept->apic_page);
+	ept->apic_page = NULL;
 	RCU_INIT_POINTER(vm->slots, NULL);
 }

@@ -67,6 +67,9 @@ int vtx_fast_ud(struct vtx_vcpu *vcpu);
 int vtx_fast_gp(struct vtx_vcpu *vcpu);
 int vtx_exit_hlt(struct vtx_vcpu *vcpu);
 int vtx_exit_invlpg(struct vtx_vcpu *vcpu);
+int vtx_fast_apic_write(struct vtx_vcpu *vcpu);		/* exits/apic.c */
+int vtx_fast_eoi(struct vtx_vcpu *vcpu);
+int vtx_exit_apic_access(struct vtx_vcpu *vcpu);
 int vtx_exit_triple_fault(struct vtx_vcpu *vcpu);	/* exits/triple_fault.c */
 int vtx_triple_fault_raised(struct vtx_vcpu *vcpu);	/* vtx raised the exceptions that end in it: VTX_REQ_TRIPLE_FAULT */
 int vtx_exit_task_switch(struct vtx_vcpu *vcpu);	/* exits/task_switch_exit.c */

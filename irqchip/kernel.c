@@ -13,6 +13,7 @@
 #include "irqchip/kernel.h"
 #include "trace/events_irq.h"
 #include "uapi/refuse.h"
+#include "vmx/caps.h"
 #include "vmx/event.h"
 
 /* How late is late: vtx_ioapic_storms(). */
@@ -234,11 +235,17 @@ static enum hrtimer_restart late_timer_fn(struct hrtimer *timer)
 static void ioapic_rewatch(struct vtx_irqchip *chip)
 {
 	u32 vectors[8];
+	bool changed = false;
 	int i;
 
 	vtx_ioapic_vectors(&chip->ioapic, chip->watched_pins, vectors);
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 8; i++) {
+		changed |= chip->watched[i] != vectors[i];
 		WRITE_ONCE(chip->watched[i], vectors[i]);
+	}
+	/* Processors that take EOIs by themselves have a copy (vmx/apicv.c). */
+	if (changed && vtx_caps.apicv)
+		vtx_vm_request_all(chip->vm, VTX_REQ_EVENT);
 }
 
 void vtx_ioapic_watch(struct vtx_vm *vm, u32 pit_pins, u32 all_pins)

@@ -37,6 +37,7 @@
 #include "pv/guest_tsc.h"
 #include "trace/events_irq.h"
 #include "uapi/refuse.h"
+#include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/controls.h"
 #include "vmx/event.h"
@@ -59,18 +60,29 @@ static void look_again(struct vtx_vcpu *vcpu)
 		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 }
 
+/*
+ * Where the processor delivers, one that is in the IRR may be taken while we look: another is sent behind it, in case it was, and
+ * reported as coalesced, as nearly always it will be.
+ */
+static int accept(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender, const struct vtx_apic_msg *msg)
+{
+	struct vtx_lapic *apic = &vcpu->apic->lapic;
+	bool waits = apic->posted && vtx_lapic_in_irr(apic, msg->vector);
+	int ret = vtx_lapic_accept(apic, msg->vector, msg->level);
+
+	if (ret > 0)
+		notify(vcpu, sender);
+	return ret > 0 && waits ? 0 : ret;
+}
+
 static int deliver_to(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender, const struct vtx_apic_msg *msg)
 {
-	int ret;
 
 	trace_kvm_apic_accept_irq(vcpu->id, msg->mode, msg->level, msg->vector);
 	switch (msg->mode) {
 	case VTX_APIC_FIXED:
 	case VTX_APIC_LOWEST:
-		ret = vtx_lapic_accept(&vcpu->apic->lapic, msg->vector, msg->level);
-		if (ret > 0)
-			notify(vcpu, sender);
-		return ret;
+		return accept(vcpu, sender, msg);
 	case VTX_APIC_NMI:
 		vtx_queue_nmi(vcpu);
 		if (vcpu != sender)
@@ -213,6 +225,13 @@ int vtx_pending_irq_slow(struct vtx_vcpu *vcpu)
 	return extint_pending(vcpu) ? 0 : vtx_lapic_find_deliverable(&vcpu->apic->lapic);
 }
 
+bool vtx_irq_to_inject(struct vtx_vcpu *vcpu)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+
+	return k && k->lapic.apicv ? extint_pending(vcpu) : vtx_pending_irq(vcpu) >= 0;
+}
+
 int vtx_ack_irq(struct vtx_vcpu *vcpu)
 {
 	int vector;
@@ -224,7 +243,7 @@ int vtx_ack_irq(struct vtx_vcpu *vcpu)
 		if (vector >= 0)
 			return vector;
 	}
-	return vtx_lapic_ack(&vcpu->apic->lapic);
+	return vcpu->apic->lapic.apicv ? -1 : vtx_lapic_ack(&vcpu->apic->lapic);
 }
 
 /*
@@ -478,6 +497,14 @@ static void effects(struct vtx_vcpu *vcpu, const struct vtx_lapic_fx *fx)
 	look_again(vcpu);
 }
 
+/* An emulated access to a register. The vector in service is kept by the processor as well (SVI), and an EOI has changed it. */
+static void emulated_effects(struct vtx_vcpu *vcpu, const struct vtx_lapic_fx *fx)
+{
+	if (vcpu->apic->lapic.apicv && (fx->what & VTX_LAPIC_FX_ENDED))
+		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+	effects(vcpu, fx);
+}
+
 bool vtx_lapic_mmio(struct vtx_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write)
 {
 	struct vtx_lapic_kernel *k = vcpu->apic;
@@ -507,8 +534,35 @@ bool vtx_lapic_mmio(struct vtx_vcpu *vcpu, u64 gpa, unsigned int len, void *data
 	} else {
 		vtx_lapic_mmio_write(&k->lapic, offset, len, value, 0, &fx);
 	}
-	effects(vcpu, &fx);
+	emulated_effects(vcpu, &fx);
 	return true;
+}
+
+void vtx_lapic_stored_write(struct vtx_vcpu *vcpu, u32 offset)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+	struct vtx_lapic_fx fx;
+	unsigned long flags;
+
+	trace_kvm_apic(true, offset, vtx_lapic_get(&k->lapic, offset & 0xff0));
+	if (vtx_lapic_is_timer_reg(offset & 0xff0)) {
+		sync_features(vcpu);
+		raw_spin_lock_irqsave(&k->timer_lock, flags);
+		vtx_lapic_stored(&k->lapic, offset, ktime_get_ns(), &fx);
+		program_timer(k);
+		raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+	} else {
+		vtx_lapic_stored(&k->lapic, offset, 0, &fx);
+	}
+	effects(vcpu, &fx);
+}
+
+void vtx_lapic_eoi_exit(struct vtx_vcpu *vcpu, u8 vector)
+{
+	struct vtx_lapic_fx fx;
+
+	vtx_lapic_eoi_taken(&vcpu->apic->lapic, vector, &fx);
+	effects(vcpu, &fx);
 }
 
 static u32 msr_offset(u32 msr)
@@ -547,7 +601,7 @@ int vtx_x2apic_msr_write(struct vtx_vcpu *vcpu, u32 msr, u64 data)
 	if (ret)
 		return 1;
 	trace_kvm_apic(true, msr_offset(msr), data);
-	effects(vcpu, &fx);
+	emulated_effects(vcpu, &fx);
 	return 0;
 }
 
@@ -598,6 +652,8 @@ int vtx_apic_base_write(struct vtx_vcpu *vcpu, u64 data, bool host_initiated)
 	}
 	vcpu->apic_base = data;
 	vtx_vcpu_request(vcpu, VTX_REQ_EVENT); /* LINT0 is ExtINT while the APIC is off */
+	vtx_apicv_update(vcpu);
+	look_again(vcpu);
 	return 0;
 }
 
@@ -608,7 +664,7 @@ int vtx_lapic_create(struct vtx_vcpu *vcpu)
 	struct vtx_lapic_kernel *k = kzalloc(sizeof(*k), GFP_KERNEL_ACCOUNT);
 	u32 *regs = (u32 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 
-	if (!k || !regs) {
+	if (!k || !regs || (vtx_caps.apicv && vtx_ept_alloc_apic_page(vcpu->vm))) {
 		kfree(k);
 		free_page((unsigned long)regs);
 		return -ENOMEM;
@@ -620,6 +676,7 @@ int vtx_lapic_create(struct vtx_vcpu *vcpu)
 	k->lapic.min_period_ns = vtx_min_timer_period_ns();
 	/* The PIC may have been asserted before we could be told. */
 	vtx_lapic_set_hint(&k->lapic, VTX_LAPIC_HINT_EXTINT);
+	k->lapic.posted = vtx_caps.apicv;
 	vtx_lapic_reset(&k->lapic, false);
 	vcpu->apic = k;
 	vcpu->apic_base = k->lapic.base;
@@ -655,6 +712,7 @@ void vtx_lapic_reset_vcpu(struct vtx_vcpu *vcpu, bool init)
 	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
 	bitmap_zero(k->ended, 256);
 	vcpu->apic_base = k->lapic.base;
+	vtx_apicv_update(vcpu);
 }
 
 int vtx_get_lapic(struct vtx_vcpu *vcpu, struct kvm_lapic_state *state)

@@ -184,6 +184,7 @@ void vtx_livelock_waits(struct vtx_livelock *l, bool open)
 	if (open) {
 		l->window_since = 0;
 		l->window_told = false;
+		l->window_watched = false;
 	} else if (!l->window_since) {
 		l->window_since = rdtsc();
 	}
@@ -192,9 +193,19 @@ void vtx_livelock_waits(struct vtx_livelock *l, bool open)
 void vtx_livelock_window(struct vtx_vcpu *vcpu)
 {
 	struct vtx_livelock *l = &vcpu->livelock;
+	u64 second = 1000ULL * tsc_khz;
 
+	/* Where the processor delivers, IF goes on and off without an exit. After a moment it is asked for a window as well. */
+	if (vcpu->apicv.mode >= VTX_APICV_XAPIC && !l->window_watched) {
+		if (rdtsc() - l->window_since < second / 4)
+			return;
+		l->window_watched = true;
+		l->window_since = rdtsc();
+		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+		return;
+	}
 	/* IF may have been set and cleared in between, but not for an instruction: the window would have ended the guest. */
-	if (l->window_told || (vtx_rflags(vcpu) & X86_EFLAGS_IF) || rdtsc() - l->window_since < VTX_WINDOW_SECONDS * 1000ULL * tsc_khz)
+	if (l->window_told || (vtx_rflags(vcpu) & X86_EFLAGS_IF) || rdtsc() - l->window_since < VTX_WINDOW_SECONDS * second)
 		return;
 	l->window_told = true;
 	vtx_diagnose(vcpu, VTX_FINDING_WINDOW, 0, "an interrupt waits, and interrupts have been off for 2 s");

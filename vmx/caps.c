@@ -13,9 +13,15 @@
 
 #define PROC_CR3_EXITS (BIT(9) | BIT(15) | BIT(16)) /* INVLPG, CR3 load, CR3 store */
 
+#define PROC_TPR_SHADOW BIT(21)
+
+#define PROC2_APIC_ACCESSES BIT(0)
 #define PROC2_RDTSCP BIT(3)
+#define PROC2_X2APIC BIT(4)
 #define PROC2_VPID BIT(5)
 #define PROC2_PLE BIT(10)
+#define PROC2_APIC_REGISTERS BIT(8)
+#define PROC2_VIRTUAL_INTR BIT(9)
 #define PROC2_INVPCID BIT(12)
 #define PROC2_PML BIT(17)
 #define PROC2_TSC_SCALING BIT(25)
@@ -78,6 +84,21 @@ static const char *check_ept(const struct vtx_msr_values *m)
 	return missing;
 }
 
+/*
+ * The TPR shadow is of use alone; the rest only together: where the processor does not deliver interrupts, virtual registers would
+ * save a few exits and cost more than one way through the code.
+ */
+static void decide_apic(const struct vtx_msr_values *m, const struct vtx_wishes *w, struct vtx_caps *c)
+{
+	u32 allowed = (u32)(m->proc >> 32), allowed2 = (u32)(m->proc2 >> 32);
+	const u32 needed = PROC2_APIC_ACCESSES | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTR;
+
+	c->tpr_shadow = w->tpr_shadow && (allowed & PROC_TPR_SHADOW);
+	c->apicv_there = (allowed & PROC_TPR_SHADOW) && (allowed2 & needed) == needed;
+	c->apicv = w->apicv && c->tpr_shadow && c->apicv_there;
+	c->apicv_x2apic = c->apicv && (allowed2 & PROC2_X2APIC);
+}
+
 static void decide_optional(const struct vtx_msr_values *m, const struct vtx_wishes *w, struct vtx_caps *c)
 {
 	u32 allowed2 = (u32)(m->proc2 >> 32);
@@ -104,6 +125,8 @@ static void decide_optional(const struct vtx_msr_values *m, const struct vtx_wis
 	c->preemption_timer = w->preemption_timer && ((u32)(m->pin >> 32) & PIN_PREEMPTION_TIMER);
 	if (c->preemption_timer)
 		c->preemption_rate = m->misc & MISC_PREEMPTION_RATE;
+
+	decide_apic(m, w, c);
 
 	c->ept_ad = w->ept_ad && (m->ept_vpid & EPT_AD);
 	c->pml = w->pml && (allowed2 & PROC2_PML) && c->ept_ad; /* it logs where dirty flags are set */

@@ -20,7 +20,7 @@ struct vtx_msr_values {
 
 /* Module parameters that switch optional features off. */
 struct vtx_wishes {
-	bool vpid, ept_ad, large_pages, tsc_scaling, ple, preemption_timer, pml;
+	bool vpid, ept_ad, large_pages, tsc_scaling, ple, preemption_timer, pml, tpr_shadow, apicv;
 };
 
 /* The decision. */
@@ -36,6 +36,9 @@ struct vtx_caps {
 	bool invept_single, invvpid_single, invvpid_addr;
 	bool preemption_timer;
 	u8 preemption_rate;		/* it counts down each time that this bit of the TSC changes */
+	bool tpr_shadow;		/* CR8 without exits */
+	bool apicv, apicv_x2apic;	/* the processor delivers virtual interrupts; also in x2APIC mode */
+	bool apicv_there;		/* ... or would, if that was wanted */
 	u64 eptp_bits;			/* memory type and walk length for an EPTP */
 };
 

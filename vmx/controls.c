@@ -59,6 +59,7 @@ void vtx_controls_setup(struct vtx_vcpu *vcpu)
 	vtx_pml_setup(vcpu);
 	if (vcpu->vpid)
 		vtx_vmwrite16(VIRTUAL_PROCESSOR_ID, vcpu->vpid);
+	vtx_apicv_setup(vcpu);
 }
 
 void vtx_controls_set_ia32e(struct vtx_vcpu *vcpu, bool on)

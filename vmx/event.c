@@ -231,6 +231,12 @@ static bool irq_waits(struct vtx_vcpu *vcpu)
 	return vcpu->events.user_irq >= 0;
 }
 
+/* Does something wait that vtx has to inject? */
+static bool waits_for_us(struct vtx_vcpu *vcpu)
+{
+	return vcpu->apic ? vtx_irq_to_inject(vcpu) : vcpu->events.user_irq >= 0;
+}
+
 bool vtx_vcpu_has_event(struct vtx_vcpu *vcpu)
 {
 	struct vtx_events *ev = &vcpu->events;
@@ -323,7 +329,7 @@ static void choose_new(struct vtx_vcpu *vcpu)
 		enter_nmi(vcpu);
 		return;
 	}
-	if (!irq_waits(vcpu) || !vtx_irq_window_open(vcpu))
+	if (!waits_for_us(vcpu) || !vtx_irq_window_open(vcpu))
 		return;
 	if (vcpu->apic) {
 		vector = vtx_ack_irq(vcpu);
@@ -342,7 +348,7 @@ static void choose_new(struct vtx_vcpu *vcpu)
 void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 {
 	struct vtx_events *ev = &vcpu->events;
-	bool wants_irq, wants_nmi;
+	bool wants_irq, wants_nmi, held;
 
 	if (ev->exc.injected)
 		enter_exception(vcpu);
@@ -354,10 +360,12 @@ void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 		choose_new(vcpu);
 
 	wants_nmi = atomic_read(&ev->nmi_pending);
-	wants_irq = irq_waits(vcpu) || user_waits_for_window(vcpu);
-	vtx_controls_set_windows(vcpu, wants_irq, wants_nmi);
-	if (unlikely(wants_irq || vcpu->livelock.window_since))
-		vtx_livelock_waits(&vcpu->livelock, !wants_irq || (vtx_rflags(vcpu) & X86_EFLAGS_IF));
+	wants_irq = waits_for_us(vcpu) || user_waits_for_window(vcpu);
+	/* What the processor delivers by itself needs no window, except to see whether IF is ever set. */
+	held = vtx_apicv_before_entry(vcpu);
+	if (unlikely(wants_irq | held || vcpu->livelock.window_since))
+		vtx_livelock_waits(&vcpu->livelock, !(wants_irq | held) || (vtx_rflags(vcpu) & X86_EFLAGS_IF));
+	vtx_controls_set_windows(vcpu, wants_irq || (held && vcpu->livelock.window_watched), wants_nmi);
 	/* An exception still pending behind a re-injected event gets its turn at the next exit. */
 	if (ev->exc.pending)
 		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);

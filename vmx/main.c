@@ -21,8 +21,8 @@
 struct vtx_caps vtx_caps;
 
 static struct vtx_wishes wishes = {
-	.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .preemption_timer = true,
-	.pml = true,
+	.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .preemption_timer = true, .pml = true,
+	.tpr_shadow = true, .apicv = true,
 };
 
 module_param_named(vpid, wishes.vpid, bool, 0444);
@@ -56,6 +56,10 @@ static void drop_broken_timer(void)
 
 module_param_named(pml, wishes.pml, bool, 0444);
 MODULE_PARM_DESC(pml, "let the processor log the pages it writes while a memory slot has a dirty log; needs eptad (default Y)");
+module_param_named(flexpriority, wishes.tpr_shadow, bool, 0444);
+MODULE_PARM_DESC(flexpriority, "let the processor keep the task priority (TPR shadow); without it no enable_apicv either (default Y)");
+module_param_named(enable_apicv, wishes.apicv, bool, 0444);
+MODULE_PARM_DESC(enable_apicv, "let the processor keep the local APIC's registers and deliver interrupts where it can (default Y)");
 
 static u64 msr_or_zero(u32 msr, void *unused)
 {

@@ -24,6 +24,7 @@
 #include "trace/fault_chain.h"
 #include "trace/livelock.h"
 #include "trace/stats.h"
+#include "vmx/apicv.h"
 #include "vmx/fpu.h"
 #include "vmx/vm.h"
 #include "vmx/vmcs.h"
@@ -137,6 +138,7 @@ struct vtx_vcpu {
 	/* --- event windows and controls last written to the VMCS (vmx/controls.c) --- */
 	u32 pin_ctrl, exec_ctrl, exec2_ctrl, entry_ctrl;
 	u32 interruptibility;		/* valid between exit and entry when cached */
+	struct vtx_apicv apicv;		/* what the processor does of the local APIC (vmx/apicv.c) */
 
 	/* --- MSRs that the CPU does not keep for us (exits/msr*.c, vmx/host_msrs.c) --- */
 	u64 msr_star, msr_lstar, msr_cstar, msr_fmask, msr_kernel_gs_base, msr_tsc_aux;
