@@ -161,6 +161,7 @@ static const struct vtx_refuse_row rows[] = {
 	ROW(MSR_LIST_TOO_FEW, E2BIG, "nmsrs is too small for the list: there are as many MSRs as allowed, which nmsrs says now as well."),
 	ROW(MSRS_TOO_MANY, E2BIG, "nmsrs must be at most allowed: make several calls."),
 	ROW(TSC_KHZ, EINVAL, "The guest's TSC runs at the host's rate: found must be allowed, give or take 250 parts per million, or 0."),
+	ROW(HOST_REBOOTING, EIO, "The host is rebooting, has turned VT-x off and will not turn it on again."),
 };
 
 const struct vtx_refuse_row *vtx_refuse_row(unsigned int code)

@@ -128,7 +128,9 @@
 	X(183, CPUID_ADDRESS_WIDTH) \
 	X(184, MSR_LIST_TOO_FEW) \
 	X(185, MSRS_TOO_MANY) \
-	X(186, TSC_KHZ)
+	X(186, TSC_KHZ) \
+	\
+	X(240, HOST_REBOOTING)
 
 #define VTX_ERROR_ENUM_(number, name) VTX_ERROR_##name = (number),
 enum vtx_error_code {
