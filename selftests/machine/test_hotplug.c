@@ -161,30 +161,32 @@ static void idle_vcpus(void)
 		CHECK_EQ(vcpu_finish(v[i]), (u64)i, "the result");
 }
 
-static volatile int rcu_was;
-
 /*
  * Many threads wait in the run queue of the CPU that goes, and RCU does not give them time to be moved away one by one: some are
  * switched to after VT-x was turned off there.
  */
 static void full_run_queue(void)
 {
-	struct busy b;
+	bool expedited;
+	struct busy b[3];
 
 	need_two();
-	rcu_was = atoi(read_text("/sys/kernel/rcu_expedited"));
+	expedited = read_text("/sys/kernel/rcu_expedited")[0] == '1';
 	write_file("/sys/kernel/rcu_expedited", "1");
-	busy_start(&b, BUSY_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(b); i++)
+		busy_start(&b[i], BUSY_MAX);
 	for (int round = 0; round < rounds; round++) {
-		for (int i = 0; i < b.nr; i++)
-			thread_on_cpu(b.thread[i], 1);
-		busy_progress(&b, 1);
+		for (size_t i = 0; i < ARRAY_SIZE(b); i++)
+			for (int n = 0; n < BUSY_MAX; n++)
+				thread_on_cpu(b[i].thread[n], 1);
+		busy_progress(&b[round % 3], 1);
 		offline(1);
-		busy_progress(&b, 1);
+		busy_progress(&b[round % 3], 1);
 		online(1);
 	}
-	busy_stop(&b);
-	write_file("/sys/kernel/rcu_expedited", rcu_was ? "1" : "0");
+	for (size_t i = 0; i < ARRAY_SIZE(b); i++)
+		busy_stop(&b[i]);
+	write_file("/sys/kernel/rcu_expedited", expedited ? "1" : "0");
 }
 
 static const struct test tests[] = {

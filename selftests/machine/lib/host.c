@@ -153,7 +153,8 @@ GUEST static void compute(u64 id)
 		G_CHECK_EQ(*(volatile u64 *)(GUEST_FREE + 8 * id + 4096 * i), *(volatile u64 *)(GUEST_FREE + 8 * id));
 	g_cpuid(0, 0, out);
 	G_CHECK(out[0] >= 0xd);
-	G_CHECK(a == 0x5555 + id && b == 0xaaaa + id);
+	G_CHECK_EQ(a, 0x5555 + id);
+	G_CHECK_EQ(b, 0xaaaa + id);
 }
 
 GUEST static void busy_guest(u64 id)

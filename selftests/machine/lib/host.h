@@ -30,7 +30,7 @@ void cgroup_free(char *group);
  * Busy guests: vCPUs of one VM, each in a thread that runs it until busy_stop(). Even ones compute, with registers and memory checked
  * by the guest; odd ones sleep in HLT between ticks of their LAPIC timer. Both count their turns.
  */
-#define BUSY_MAX 16
+#define BUSY_MAX 8	/* as many stacks as guests have */
 
 struct busy {
 	int nr;
