@@ -33,14 +33,15 @@ struct held {
 	int caches;
 };
 
-static long count_lines(const char *path)
+/* Of /proc/vmallocinfo. */
+static long count_areas(const char *path)
 {
 	char line[512];
 	FILE *f = fopen(path, "r");
 	long n = 0;
 
 	while (f && fgets(line, sizeof(line), f))
-		n++;
+		n += !strstr(line, "unpurged"); /* freed, and not yet handed back */
 	if (f)
 		fclose(f);
 	return n;
@@ -77,7 +78,7 @@ static void take(struct held *h)
 	memory_in_use();
 	h->memory = memory_in_use();
 	h->free_kb = read_number("/proc/meminfo", "MemFree");
-	h->vmalloc_areas = count_lines("/proc/vmallocinfo");
+	h->vmalloc_areas = count_areas("/proc/vmallocinfo");
 	h->debugfs = count_entries("/sys/kernel/debug/vtx");
 	h->users = strtol(read_text("/sys/module/vtx/refcnt"), NULL, 10);
 	h->files = strtol(read_text("/proc/sys/fs/file-nr"), NULL, 10);

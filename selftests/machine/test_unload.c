@@ -198,10 +198,15 @@ static void read_all(const char *path, int depth)
 		closedir(dir);
 }
 
+static volatile int *quiet;	/* shared: the others begin nothing new */
+
 static void reader(void)
 {
-	for (;;)
+	for (;;) {
+		while (*quiet)
+			usleep(500);
 		read_all("/sys/kernel/debug/vtx", 0);
+	}
 }
 
 /* One VMM after the other, each with all there is, ended at once or killed. Without vtx it waits. */
@@ -231,8 +236,8 @@ static void vmms(unsigned int seed)
 		usleep(2000 + (unsigned int)rand_r(&seed) % 6000);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
-		if (rand_r(&seed) % 3 == 0)
-			usleep(4000);	/* nobody holds it */
+		while (*quiet)
+			usleep(500);
 	}
 }
 
@@ -259,14 +264,19 @@ static void any_moment(void)
 
 	need_vtx();
 	test_timeout(20 + (unsigned int)attempts / 4);
+	quiet = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(quiet != MAP_FAILED, "mmap");
 	pid[0] = in_group(vmms, 2);
 	pid[1] = in_group(vmms, 7);
 	pid[2] = in_group(reader_process, 0);
 	for (int i = 0; i < attempts; i++) {
+		/* Else there is hardly a moment in which nobody holds it. */
+		*quiet = i % 4 == 3;
 		if (module_unload("vtx")) {
 			CHECK(errno == EWOULDBLOCK, "rmmod: %s", strerror(errno));
 			held++;
 			usleep(1000 + 700 * (unsigned int)(i % 5));
+			i -= *quiet;
 			continue;
 		}
 		gone++;
@@ -278,7 +288,7 @@ static void any_moment(void)
 		waitpid(pid[i], NULL, 0);
 	}
 	note("unloaded %d times, refused %d times", gone, held);
-	EXPECT(held > 0, "never refused");
+	EXPECT(held > 0 && gone >= attempts / 4, "one of the two is rare");
 	/* What the killed ones had left behind ends soon. */
 	goes_away("the last VMM");
 	nothing_left("the last VMM");
@@ -329,6 +339,7 @@ static void bad_loads(void)
 	static const char *const bad[] = { "devname=", "devname=vt", "devname=../vtx", "devname=KVM", "vpid=perhaps", "eptad=", "devname" };
 
 	need_vtx();
+	test_timeout(15);
 	EXPECT(module_load(module_file(), "") && errno == EEXIST, "twice: %s", strerror(errno));
 	close(dev_open());
 	goes_away("the device");
