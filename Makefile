@@ -58,7 +58,8 @@ $(KERNELS:%=stage-%): stage-%: tools
 	@cp userspace-vmm/vtx $(STAGE)/$*/
 	gcc -O2 -Wall -static -o $(STAGE)/$*/mini userspace-vmm/examples/mini.c
 	$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
-	@cp build/selftests/machine/test_* build/selftests/machine/bench selftests/machine/test_example selftests/machine/test_tool \
+	@cp build/selftests/machine/test_* build/selftests/machine/bench build/selftests/machine/doom \
+		selftests/machine/test_example selftests/machine/test_tool \
 		selftests/machine/test_explain selftests/machine/run-all selftests/machine/bench-both $(STAGE)/$*/selftests/
 
 # vtx without counters and flight recorder, to measure what they cost.

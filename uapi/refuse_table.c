@@ -193,6 +193,7 @@ static const struct vtx_refuse_row rows[] = {
 	    "KVM_CAP_DIRTY_LOG_RING must be switched on before the first KVM_CREATE_VCPU: found is the number of vCPUs there are."),
 	ROW(DIRTY_RING_OFF, EINVAL, "The VM has no dirty rings: switch on KVM_CAP_DIRTY_LOG_RING before the first KVM_CREATE_VCPU."),
 	ROW(DIRTY_RING_MAPPING, EINVAL, "A dirty ring must be mapped shared and not executable: found are the flags of the mapping."),
+	ROW(HOST_REBOOTING, EIO, "The host is rebooting, has turned VT-x off and will not turn it on again."),
 };
 
 const struct vtx_refuse_row *vtx_refuse_row(unsigned int code)

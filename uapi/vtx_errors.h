@@ -152,7 +152,9 @@
 	X(210, PRE_FAULT_FLAGS) \
 	X(211, PRE_FAULT_ALIGN) \
 	X(212, PRE_FAULT_RANGE) \
-	X(213, PRE_FAULT_NO_SLOT)
+	X(213, PRE_FAULT_NO_SLOT) \
+	\
+	X(240, HOST_REBOOTING)
 
 #define VTX_ERROR_ENUM_(number, name) VTX_ERROR_##name = (number),
 enum vtx_error_code {

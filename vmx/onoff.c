@@ -198,13 +198,21 @@ int vtx_vmx_get(void)
 
 	cpus_read_lock();
 	mutex_lock(&vtx_vmx_lock);
-	if (!vtx_vmx_users)
+	/* After on_reboot() nobody would turn it off again. */
+	if (vtx_rebooting)
+		r = VTX_REFUSE(HOST_REBOOTING, VTX_NO_FIELD, 0, 0);
+	else if (!vtx_vmx_users)
 		r = all_cpus_on();
 	if (!r)
 		vtx_vmx_users++;
 	mutex_unlock(&vtx_vmx_lock);
 	cpus_read_unlock();
 	return r;
+}
+
+bool vtx_vmx_on_here(void)
+{
+	return this_cpu_read(vmx_on);
 }
 
 void vtx_vmx_put(void)
@@ -225,7 +233,7 @@ static int hotplug_online(unsigned int cpu)
 	int r = 0;
 
 	mutex_lock(&vtx_vmx_lock);
-	if (vtx_vmx_users) {
+	if (vtx_vmx_users && !vtx_rebooting) {
 		local_irq_save(flags);
 		r = cpu_on();
 		local_irq_restore(flags);
@@ -236,6 +244,10 @@ static int hotplug_online(unsigned int cpu)
 	return r;
 }
 
+/*
+ * The CPU is not active any more: the scheduler moves each thread away that it switches to here, before the thread goes on. But its
+ * preempt notifier is called first, so vtx_vcpu's sched_in() must expect a CPU without VT-x.
+ */
 static int hotplug_offline(unsigned int cpu)
 {
 	unsigned long flags;
@@ -251,10 +263,7 @@ static int hotplug_offline(unsigned int cpu)
 /* Suspend and resume of the boot CPU; the others are unplugged and come back by the hotplug calls. Interrupts off. */
 static int boot_cpu_suspend(void)
 {
-	if (this_cpu_read(vmx_on)) {
-		cpu_off(NULL);
-		this_cpu_write(vmx_on, false);
-	}
+	cpu_off(NULL);
 	return 0;
 }
 
@@ -273,8 +282,12 @@ VTX_SYSCORE(vtx_syscore, boot_cpu_suspend, boot_cpu_resume, boot_cpu_shutdown);
 /* Orderly reboot, poweroff and kexec. Users may still hold VMs open: VMX instructions fail from here on, and are forgiven. */
 static int on_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
+	cpus_read_lock();
+	mutex_lock(&vtx_vmx_lock);
 	vtx_rebooting = true;
 	on_each_cpu(cpu_off, NULL, 1);
+	mutex_unlock(&vtx_vmx_lock);
+	cpus_read_unlock();
 	return NOTIFY_OK;
 }
 

@@ -24,6 +24,7 @@
 #include "vmx/entry_state.h"
 #include "vmx/event.h"
 #include "vmx/host_state.h"
+#include "vmx/onoff.h"
 #include "vmx/regs.h"
 #include "vmx/vcpu.h"
 
@@ -49,10 +50,16 @@ static void load_on_this_cpu(struct vtx_vcpu *vcpu)
 	}
 }
 
+/*
+ * On a CPU that is going offline VT-x may be off already while threads still wait in its run queue. The scheduler switches to them
+ * to move them elsewhere, before they execute anything; this is called again there.
+ */
 static void sched_in(struct preempt_notifier *notifier, int cpu)
 {
 	struct vtx_vcpu *vcpu = container_of(notifier, struct vtx_vcpu, notifier);
 
+	if (unlikely(!vtx_vmx_on_here()) && !cpu_active(cpu))
+		return;
 	load_on_this_cpu(vcpu);
 	vtx_pause_sched_in(vcpu);
 }

@@ -801,6 +801,10 @@ static const struct {
 	{ VTX_ERROR_VM_DEAD, "no call and no guest kills a VM: that takes damaged memory or an error of vtx's own" },
 	{ VTX_ERROR_VMX_BUSY, "needs kvm_intel: test_busy, held_by_kvm_intel" },
 	{ VTX_ERROR_VMXON_FAILED, "needs a processor that refuses what its capability MSRs promise" },
+	{ VTX_ERROR_HOST_REBOOTING, "the machine is gone a moment later: selftests/machine-ends, reboot_slow" },
+	{ VTX_ERROR_IRQCHIP_PINS, "KVM_CAP_SPLIT_IRQCHIP is not offered yet" },
+	{ VTX_ERROR_IRQFD_RESAMPLE, "only with split controllers, which are not offered yet" },
+	{ VTX_ERROR_ROUTE_MSI_ADDRESS, "only with KVM_CAP_X2APIC_API, which is not offered; unit test test_routing" },
 	{ VTX_ERROR_XSAVE_AREA, "needs a processor with components beyond AVX-512 that vtx switches" },
 	{ VTX_ERROR_IOEVENTFD_TOO_MANY, "16,384 registrations, each a copy of all before: minutes in the machine" },
 };
