@@ -70,7 +70,7 @@ $(KERNELS:%=stage-%): stage-%: tools
 $(WATCHING:%=stage-%): stage-%: stage-6.1
 	@mkdir -p $(STAGE)/$*/selftests $(STAGE)/$*/kcov $(STAGE)/$*/gcov
 	$(call build-copy,$*,$*,vtx.ko,LINES=1)
-	@cp -r build/machine/6.1/vtx build/machine/6.1/mini build/machine/6.1/selftests $(STAGE)/$*/
+	@cp -r build/machine/6.1/vtx build/machine/6.1/mini build/machine/6.1/selftests selftests/watching/with-module $(STAGE)/$*/
 
 stage-kcov: stage-debug
 	$(call build-copy,debug,debug-kcov,kcov/vtx.ko,LINES=1 KCOV=1)
