@@ -9,6 +9,7 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	$(shell ls -d /usr/src/linux-headers-*-amd64 2>/dev/null | sort -rV | head -n 1))
 
 KERNELS := 6.1 6.12
+WATCHING := debug kcsan
 STAGE := build/machine
 SECONDS ?= 60
 BOOTS ?= 1
@@ -25,6 +26,10 @@ help:
 	@echo 'make unit         unit tests alone (seconds)'
 	@echo 'make fuzz         fuzzers, SECONDS=60 each'
 	@echo 'make test-tools   perf, trace-cmd, kvm_stat and kvmexit of Debian against vtx, in the machine (minutes)'
+	@echo 'make test-debug   the machine tests on a kernel that watches memory, locks and leaks; KERNEL=kcsan: data races'
+	@echo 'make test-faults  every allocation fails once, in every call'
+	@echo 'make coverage     line and branch coverage of the module by the machine tests'
+	@echo 'make fuzz-ioctl   random calls from two threads, guided by coverage, SECONDS=60'
 	@echo 'make bench        ticks per exit, vtx beside kvm_intel in the same boot'
 	@echo 'make lint         W=1, sparse, checkpatch, shellcheck'
 	@echo 'make man-lint     mandoc -Tlint on the man pages'
@@ -59,8 +64,20 @@ $(KERNELS:%=stage-%): stage-%: tools
 	gcc -O2 -Wall -static -o $(STAGE)/$*/mini userspace-vmm/examples/mini.c
 	$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
 	@cp build/selftests/machine/test_* build/selftests/machine/bench build/selftests/machine/doom \
-		selftests/machine/test_example selftests/machine/test_tool \
+		build/selftests/machine/fuzz_ioctl selftests/machine/test_example selftests/machine/test_tool \
 		selftests/machine/test_explain selftests/machine/run-all selftests/machine/bench-both $(STAGE)/$*/selftests/
+
+# For the watching kernels three modules: as it is, for a fuzzer that is guided by coverage, and one that counts its lines.
+$(WATCHING:%=stage-%): stage-%: stage-6.1
+	@mkdir -p $(STAGE)/$*/selftests $(STAGE)/$*/kcov $(STAGE)/$*/gcov
+	$(call build-copy,$*,$*,vtx.ko,LINES=1)
+	@cp -r build/machine/6.1/vtx build/machine/6.1/mini build/machine/6.1/selftests selftests/watching/with-module $(STAGE)/$*/
+
+stage-kcov: stage-debug
+	$(call build-copy,debug,debug-kcov,kcov/vtx.ko,LINES=1 KCOV=1)
+
+stage-gcov: stage-debug
+	$(call build-copy,debug,debug-gcov,gcov/vtx.ko,GCOV=1)
 
 # vtx without counters and flight recorder, to measure what they cost.
 stage-plain: stage-6.1
@@ -109,6 +126,21 @@ bench: stage-plain
 	machine/run --kernel 6.1 -- /vtx/selftests/bench-both
 	machine/run --kernel 6.1 --cpus 2 -- /vtx/selftests/bench-both
 
+# Of these each builds its kernel on first use, a quarter of an hour.
+KERNEL ?= debug
+
+test-debug: stage-$(KERNEL)
+	@selftests/watching/test-debug $(KERNEL)
+
+test-faults: stage-debug
+	@selftests/watching/test-faults
+
+coverage: stage-gcov
+	@selftests/watching/coverage
+
+fuzz-ioctl: stage-kcov
+	@selftests/watching/fuzz-ioctl $(SECONDS)
+
 lint:
 	@machine/packages lint
 	selftests/lint
@@ -125,4 +157,5 @@ clean:
 	$(MAKE) -s -C userspace-vmm clean
 	-test -n '$(KDIR)' && $(MAKE) -s -C $(KDIR) M=$(TOP) clean
 
-.PHONY: help module tools install install-module run test test-tools unit fuzz bench lint man-lint clean stage-plain $(KERNELS:%=stage-%)
+.PHONY: help module tools install install-module run test test-tools unit fuzz bench lint man-lint clean test-debug test-faults coverage fuzz-ioctl stage-plain stage-kcov stage-gcov \
+	$(KERNELS:%=stage-%) $(WATCHING:%=stage-%)
