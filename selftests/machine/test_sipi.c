@@ -79,9 +79,11 @@ static void expect_start(struct vcpu *ap, u32 cs)
 
 static void expect_reset(struct vcpu *ap)
 {
-	struct kvm_sregs s = vcpu_sregs(ap);
+	struct kvm_sregs s;
 
+	/* First: this lets the INIT happen. */
 	EXPECT_EQ(mp_state(ap), KVM_MP_STATE_INIT_RECEIVED, "mp_state");
+	s = vcpu_sregs(ap);
 	EXPECT_EQ(vcpu_regs(ap).rip, 0xfff0, "RIP");
 	EXPECT_EQ(s.cs.selector, 0xf000, "CS");
 	EXPECT_EQ(s.cr0 & 1, 0, "CR0.PE");
