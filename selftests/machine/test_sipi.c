@@ -258,7 +258,7 @@ static void restart(const u8 *code, const u8 *end, u64 rounds)
 {
 	struct vcpu *bsp = guest_new(VM_IRQCHIP, restarter, rounds), *ap = vcpu_new(bsp->vm, 1);
 
-	test_timeout(30);
+	test_timeout(10);
 	vm_load_code(bsp->vm, 0x8000, code, end);
 	*(u32 *)(bsp->vm->mem + 0x7000) = 0;
 	vcpu_start(ap);		/* runs until the case ends */
