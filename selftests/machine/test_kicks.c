@@ -149,7 +149,7 @@ struct pair {
 
 static void pair_start(struct pair *p, void (*guest)(u64), u64 arg)
 {
-	test_timeout(30);
+	test_timeout(8 + kicks / 50);
 	quiet_signal();
 	*p = (struct pair){ .v = guest_new(VM_IRQCHIP, guest, arg), .seed = 7 };
 	vcpu_expect_port(p->v, PORT_SAY);

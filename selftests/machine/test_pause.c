@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PAUSE-loop exiting and directed yield: vCPUs that fight for a lock which hands itself on in turn, more of them than CPUs; and a
- * vCPU that spins alone. `test_pause [N]` hands the lock on N times for each vCPU. With ple_gap=0 the same, without exits.
+ * PAUSE-loop exiting and directed yield: vCPUs that hand a lock on in a circle, more of them than CPUs, so that the next one has
+ * mostly lost its CPU; and a vCPU that spins alone. `test_pause [N]` makes N rounds. With ple_gap=0 the same, without exits.
  */
 #include <stdlib.h>
 #include <x86intrin.h>
@@ -14,7 +14,7 @@
 #define CPUS 6
 
 static unsigned int rounds = 40;
-static volatile u64 next_ticket, now_serving, counter, ready;
+static volatile u64 counter, ready;
 
 static long parameter(const char *name)
 {
@@ -63,20 +63,19 @@ static void parameters(void)
 	}
 }
 
-/* Who takes the lock is fixed beforehand: with one vCPU out of its turn all others spin. */
+/* Who has the lock next is fixed beforehand: while that one is out of the CPU, all others spin. */
 GUEST static void fighter(u64 n)
 {
+	u64 mine;
+
 	g_sti();
-	__atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
+	mine = __atomic_fetch_add(&ready, 1, __ATOMIC_SEQ_CST);
 	while (ready != CPUS)
 		g_pause();
-	for (u64 i = 0; i < n; i++) {
-		u64 mine = __atomic_fetch_add(&next_ticket, 1, __ATOMIC_SEQ_CST);
-
-		while (now_serving != mine)
+	for (u64 i = 0; i < n; i++, mine += CPUS) {
+		while (counter != mine)
 			g_pause();
-		counter = counter + 1;
-		now_serving = mine + 1;
+		counter = mine + 1;
 	}
 	g_done(0);
 }

@@ -79,9 +79,11 @@ static void expect_start(struct vcpu *ap, u32 cs)
 
 static void expect_reset(struct vcpu *ap)
 {
-	struct kvm_sregs s = vcpu_sregs(ap);
+	struct kvm_sregs s;
 
+	/* First: this lets the INIT happen. */
 	EXPECT_EQ(mp_state(ap), KVM_MP_STATE_INIT_RECEIVED, "mp_state");
+	s = vcpu_sregs(ap);
 	EXPECT_EQ(vcpu_regs(ap).rip, 0xfff0, "RIP");
 	EXPECT_EQ(s.cs.selector, 0xf000, "CS");
 	EXPECT_EQ(s.cr0 & 1, 0, "CR0.PE");
@@ -256,7 +258,7 @@ static void restart(const u8 *code, const u8 *end, u64 rounds)
 {
 	struct vcpu *bsp = guest_new(VM_IRQCHIP, restarter, rounds), *ap = vcpu_new(bsp->vm, 1);
 
-	test_timeout(30);
+	test_timeout(10);
 	vm_load_code(bsp->vm, 0x8000, code, end);
 	*(u32 *)(bsp->vm->mem + 0x7000) = 0;
 	vcpu_start(ap);		/* runs until the case ends */
