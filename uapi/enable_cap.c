@@ -5,6 +5,7 @@
 #include <linux/kvm.h>
 #include "uapi/ioctl.h"
 #include "uapi/refuse.h"
+#include "vmx/halt_poll.h"
 
 struct enabling {
 	u32 cap;
@@ -27,7 +28,17 @@ static int max_vcpu_id(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 	return 0;
 }
 
+/* args[0]: the longest time that vCPUs poll after HLT, in ns; 0: they do not. At any time, as often as wanted. */
+static int halt_poll(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	if (cap->args[0] > U32_MAX)
+		return VTX_REFUSE(HALT_POLL_RANGE, offsetof(struct kvm_enable_cap, args), cap->args[0], U32_MAX);
+	vtx_halt_poll_set(vm, cap->args[0]);
+	return 0;
+}
+
 static const struct enabling rows[] = {
+	{ KVM_CAP_HALT_POLL, halt_poll },
 	{ KVM_CAP_MAX_VCPU_ID, max_vcpu_id },
 };
 

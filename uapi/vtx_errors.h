@@ -129,7 +129,8 @@
 	X(184, MSR_LIST_TOO_FEW) \
 	X(185, MSRS_TOO_MANY) \
 	X(186, TSC_KHZ) \
-	X(187, TSC_KHZ_RANGE)
+	X(187, TSC_KHZ_RANGE) \
+	X(188, HALT_POLL_RANGE)
 
 #define VTX_ERROR_ENUM_(number, name) VTX_ERROR_##name = (number),
 enum vtx_error_code {

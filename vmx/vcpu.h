@@ -160,6 +160,7 @@ struct vtx_vcpu {
 	struct preempt_notifier notifier;
 	u64 ept_gen;			/* EPT generation this vCPU last flushed for */
 	u16 vpid;
+	u32 halt_poll_ns;		/* how long the next HLT polls (vmx/halt_poll.c) */
 	u32 mp_state;			/* KVM_MP_STATE_* */
 	unsigned long apic_events;	/* any: atomic bits VTX_APIC_INIT, VTX_APIC_SIPI */
 	u8 sipi_vector;
