@@ -162,8 +162,8 @@ static const struct vtx_refuse_row rows[] = {
 	ROW(MSRS_TOO_MANY, E2BIG, "nmsrs must be at most allowed: make several calls."),
 	ROW(TSC_KHZ, EINVAL,
 	    "Without TSC scaling a guest's TSC runs at the host's rate: found must be allowed, give or take 250 parts per million, or 0."),
-	ROW(HALT_POLL_RANGE, EINVAL, "args[0] of KVM_CAP_HALT_POLL, in ns, must be at most allowed."),
 	ROW(TSC_KHZ_RANGE, EINVAL, "The rate of a guest's TSC, in kHz, must be at most allowed, or 0 for the host's."),
+	ROW(HALT_POLL_RANGE, EINVAL, "args[0] of KVM_CAP_HALT_POLL, in ns, must be at most allowed."),
 };
 
 const struct vtx_refuse_row *vtx_refuse_row(unsigned int code)

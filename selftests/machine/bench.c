@@ -48,18 +48,55 @@ LOOP(eventfd_loop, "movl $0x700, %%edx", "outb %%al, %%dx")
 LOOP(mmio_loop, "", "movl %%eax, (%%rdi)")
 LOOP(touch_loop, "", "movb $1, (%%rdi)\n\taddq $4096, %%rdi")
 
+static volatile u64 fired;
+
+GUEST static void timer_handler(struct g_frame *frame)
+{
+	(void)frame;
+	fired++;
+	g_wrmsr(0x80b, 0);
+}
+
+/* IA32_TSC_DEADLINE, 5,000 ticks ahead, until the handler ran; x2APIC. Those 5,000 are included. */
+GUEST static void timer_loop(u64 arg)
+{
+	(void)arg;
+	g_handler[0x80] = timer_handler;
+	g_wrmsr(0x1b, g_rdmsr(0x1b) | 0xc00);
+	g_wrmsr(0x80f, 0x1ff);
+	g_wrmsr(0x832, 0x40080);
+	g_sti();
+	for (int round = 0; round < 2; round++) {
+		u64 start = g_rdtsc();
+
+		for (u64 i = 0; i < EXITS; i++) {
+			u64 before = fired;
+
+			g_wrmsr(0x6e0, g_rdtsc() + 5000);
+			while (fired == before)
+				g_pause();
+		}
+		start = g_rdtsc() - start;
+		if (!ticks || start < ticks)
+			ticks = start;
+	}
+	g_done(0);
+}
+
 static const struct bench {
 	const char *name;
 	void (*loop)(u64);
 	u64 arg;
+	unsigned int vm_flags;
 } benches[] = {
-	{ "CPUID answered in the kernel", cpuid_loop, 0 },
-	{ "VMCALL, unknown number", vmcall_loop, 0 },
-	{ "RDMSR of IA32_MISC_ENABLE", rdmsr_loop, 0 },
-	{ "OUT to user space and back", out_loop, 0 },
-	{ "OUT to an ioeventfd", eventfd_loop, 0 },
-	{ "MMIO write to user space and back", mmio_loop, GUEST_ABSENT },
-	{ "first touch of a 4K page", touch_loop, GUEST_FREE },
+	{ "CPUID answered in the kernel", cpuid_loop, 0, 0 },
+	{ "VMCALL, unknown number", vmcall_loop, 0, 0 },
+	{ "RDMSR of IA32_MISC_ENABLE", rdmsr_loop, 0, 0 },
+	{ "OUT to user space and back", out_loop, 0, 0 },
+	{ "OUT to an ioeventfd", eventfd_loop, 0, 0 },
+	{ "MMIO write to user space and back", mmio_loop, GUEST_ABSENT, 0 },
+	{ "first touch of a 4K page", touch_loop, GUEST_FREE, 0 },
+	{ "timer interrupt, 5,000 ticks ahead", timer_loop, 0, VM_IRQCHIP },
 };
 
 #define COUNT ARRAY_SIZE(benches)
@@ -68,7 +105,7 @@ static u64 run_bench(const struct bench *b)
 {
 	struct kvm_ioeventfd bell = { .addr = 0x700, .len = 1, .fd = eventfd(0, EFD_CLOEXEC),
 				      .flags = KVM_IOEVENTFD_FLAG_PIO };
-	struct vm *vm = vm_new_sized(0, BENCH_MEMORY);
+	struct vm *vm = vm_new_sized(b->vm_flags, BENCH_MEMORY);
 	struct vcpu *v = vcpu_new(vm, 0);
 	u64 result;
 
