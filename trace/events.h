@@ -103,8 +103,8 @@ TRACE_EVENT(kvm_userspace_exit,
 );
 
 TRACE_EVENT(kvm_vcpu_wakeup,
-	TP_PROTO(u64 ns),
-	TP_ARGS(ns),
+	TP_PROTO(u64 ns, bool waited),
+	TP_ARGS(ns, waited),
 	TP_STRUCT__entry(
 		__field(__u64, ns)
 		__field(bool, waited)
@@ -112,11 +112,30 @@ TRACE_EVENT(kvm_vcpu_wakeup,
 	),
 	TP_fast_assign(
 		__entry->ns = ns;
-		__entry->waited = true; /* vtx does not poll before it sleeps */
+		__entry->waited = waited;
 		__entry->valid = true;
 	),
 	TP_printk("%s time %lld ns, polling %s", __entry->waited ? "wait" : "poll", __entry->ns,
 		  __entry->valid ? "valid" : "invalid")
+);
+
+TRACE_EVENT(kvm_halt_poll_ns,
+	TP_PROTO(bool grow, unsigned int vcpu_id, unsigned int new, unsigned int old),
+	TP_ARGS(grow, vcpu_id, new, old),
+	TP_STRUCT__entry(
+		__field(bool, grow)
+		__field(unsigned int, vcpu_id)
+		__field(unsigned int, new)
+		__field(unsigned int, old)
+	),
+	TP_fast_assign(
+		__entry->grow = grow;
+		__entry->vcpu_id = vcpu_id;
+		__entry->new = new;
+		__entry->old = old;
+	),
+	TP_printk("vcpu %u: halt_poll_ns %u (%s %u)", __entry->vcpu_id, __entry->new, __entry->grow ? "grow" : "shrink",
+		  __entry->old)
 );
 
 TRACE_EVENT(kvm_fpu,

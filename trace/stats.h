@@ -31,7 +31,7 @@ struct vtx_vcpu_stats {
 	struct vtx_top tops[VTX_NR_TOPS];
 };
 
-#define VTX_HALT_BUCKETS 32	/* of KVM's halt_wait_hist */
+#define VTX_HALT_BUCKETS 32	/* of KVM's histograms of HLT */
 
 /*
  * KVM's counters that no exit reason counts by itself (trace/stat_defs.c says what each is).  Plain numbers of the vCPU's thread,
@@ -48,6 +48,12 @@ struct vtx_vcpu_counts {
 	u64 pf_fixed;
 	u64 pf_emulate;
 	u64 tlb_flush;
+	u64 halt_attempted_poll;
+	u64 halt_successful_poll;
+	u64 halt_poll_success_ns;
+	u64 halt_poll_fail_ns;
+	u64 halt_poll_success_hist[VTX_HALT_BUCKETS];
+	u64 halt_poll_fail_hist[VTX_HALT_BUCKETS];
 	u64 halt_wait_ns;
 	u64 halt_wait_hist[VTX_HALT_BUCKETS];
 	u64 blocking;

@@ -81,6 +81,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_TSC_CONTROL, .compute = tsc_control },	/* KVM_SET_TSC_KHZ of other rates than the host's */
 	{ KVM_CAP_VM_TSC_CONTROL, .compute = tsc_control },
 	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },		/* irqchip/lapic_timer.c */
+	{ KVM_CAP_HALT_POLL, 1 },			/* vmx/halt_poll.c */
 	{ KVM_CAP_NOP_IO_DELAY, 1 },			/* no port is a real one */
 
 	/* interrupt controllers */

@@ -6,6 +6,7 @@
 #include "irqchip/irqchip.h"
 #include "uapi/ioctl.h"
 #include "uapi/refuse.h"
+#include "vmx/halt_poll.h"
 
 struct enabling {
 	u32 cap;
@@ -42,10 +43,17 @@ static int x2apic_api(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 	if (flags & ~(u64)VTX_X2APIC_API)
 		return VTX_REFUSE(X2APIC_API_FLAGS, offsetof(struct kvm_enable_cap, args), flags, VTX_X2APIC_API);
 	WRITE_ONCE(vm->x2apic_api, vm->x2apic_api | flags);
+/* args[0]: the longest time that vCPUs poll after HLT, in ns; 0: they do not. At any time, as often as wanted. */
+static int halt_poll(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	if (cap->args[0] > U32_MAX)
+		return VTX_REFUSE(HALT_POLL_RANGE, offsetof(struct kvm_enable_cap, args), cap->args[0], U32_MAX);
+	vtx_halt_poll_set(vm, cap->args[0]);
 	return 0;
 }
 
 static const struct enabling rows[] = {
+	{ KVM_CAP_HALT_POLL, halt_poll },
 	{ KVM_CAP_MAX_VCPU_ID, max_vcpu_id },
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, vtx_enable_manual_protect },
 	{ KVM_CAP_DIRTY_LOG_RING, vtx_enable_dirty_ring },

@@ -194,6 +194,7 @@ static const struct vtx_refuse_row rows[] = {
 	ROW(DIRTY_RING_OFF, EINVAL, "The VM has no dirty rings: switch on KVM_CAP_DIRTY_LOG_RING before the first KVM_CREATE_VCPU."),
 	ROW(DIRTY_RING_MAPPING, EINVAL, "A dirty ring must be mapped shared and not executable: found are the flags of the mapping."),
 	ROW(HOST_REBOOTING, EIO, "The host is rebooting, has turned VT-x off and will not turn it on again."),
+	ROW(HALT_POLL_RANGE, EINVAL, "args[0] of KVM_CAP_HALT_POLL, in ns, must be at most allowed."),
 };
 
 const struct vtx_refuse_row *vtx_refuse_row(unsigned int code)

@@ -22,6 +22,7 @@
 #include "vmx/controls.h"
 #include "vmx/entry_state.h"
 #include "vmx/event.h"
+#include "vmx/halt_poll.h"
 #include "vmx/regs.h"
 #include "vmx/session.h"
 
@@ -236,12 +237,11 @@ static void count_halt(struct vtx_vcpu_counts *counts, u64 ns)
 
 /*
  * Sleeps until there is a reason to run. A waker sets a request or an IRR bit and then calls vtx_vcpu_wake(): rcuwait orders its
- * store before the wake-up against our set_current_state() before the check. Return 0 or -EINTR.
+ * store before the wake-up against our set_current_state() before the check. *@slept: when it fell asleep, 0 if it did not.
+ * Return 0 or -EINTR.
  */
-static int block(struct vtx_vcpu *vcpu)
+static int sleep_until_event(struct vtx_vcpu *vcpu, u64 *slept)
 {
-	u64 since = rdtsc(), asleep = 0;
-	u64 start = trace_kvm_vcpu_wakeup_enabled() ? ktime_get_ns() : 0;
 	int r = 0;
 
 	vtx_lapic_timer_sleep(vcpu);
@@ -256,19 +256,36 @@ static int block(struct vtx_vcpu *vcpu)
 			r = -EINTR;
 			break;
 		}
-		if (!asleep)
-			asleep = ktime_get_ns();
+		if (!*slept)
+			*slept = ktime_get_ns();
 		schedule();
 	}
 	finish_rcuwait(&vcpu->wait);
 	WRITE_ONCE(vcpu->counts.blocking, 0);
-	if (asleep && vcpu->mp_state == KVM_MP_STATE_HALTED)
-		count_halt(&vcpu->counts, ktime_get_ns() - asleep);
-	vtx_exit_slept(vcpu, rdtsc() - since);
 	vtx_livelock_unblock(vcpu);
+	return r;
+}
+
+/* Waits for a reason to run: in HLT it polls for a while first. Return 0 or -EINTR. */
+static int block(struct vtx_vcpu *vcpu)
+{
+	bool halted = vcpu->mp_state == KVM_MP_STATE_HALTED, found = false;
+	u64 since = rdtsc(), start = ktime_get_ns(), end, slept = 0;
+	int r = 0;
+
+	end = halted ? vtx_halt_poll(vcpu, start, should_wake, &found) : 0;
+	if (!found || signal_pending(current))
+		r = sleep_until_event(vcpu, &slept);
+	if (!found || slept)
+		end = ktime_get_ns();
+	if (halted) {
+		if (slept)
+			count_halt(&vcpu->counts, end - slept);
+		vtx_halt_poll_learn(vcpu, end - start);
+	}
+	vtx_exit_slept(vcpu, rdtsc() - since);
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
-	if (start)
-		trace_kvm_vcpu_wakeup(ktime_get_ns() - start);
+	trace_kvm_vcpu_wakeup(end - start, slept);
 	return r;
 }
 

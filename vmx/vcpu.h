@@ -172,6 +172,7 @@ struct vtx_vcpu {
 	struct vtx_tlb_ledger tlb_ledger;	/* ept/tlb_check.c */
 	struct vtx_vcpu_dirty dirty_log;
 	u16 vpid;
+	u32 halt_poll_ns;		/* how long the next HLT polls (vmx/halt_poll.c) */
 	u32 mp_state;			/* KVM_MP_STATE_* */
 	unsigned long apic_events;	/* any: atomic bits VTX_APIC_INIT, VTX_APIC_SIPI */
 	u8 sipi_vector;

@@ -75,6 +75,7 @@ struct vtx_vm {
 	u32 tsc_khz;				/* l: rate of vCPUs that are created from now on */
 	u64 tss_addr;				/* l: KVM_SET_TSS_ADDR; kept, not needed with unrestricted guest */
 	u64 identity_map_addr;			/* l */
+	u64 halt_poll;				/* l: longest halt polling + 1, in ns (KVM_CAP_HALT_POLL); 0: as the module says */
 	u32 max_vcpu_id;			/* l: KVM_CAP_MAX_VCPU_ID switched on: ids are below it; 0 not */
 	u32 boot_cpu_id;			/* l: vCPU id of the bootstrap processor */
 	u32 x2apic_api;				/* l: KVM_X2APIC_API_*; bits are only ever set */

@@ -132,6 +132,10 @@ static int enable_cap(struct world *w, u32 code)
 		cap.cap = KVM_CAP_X2APIC_API;
 		cap.args[0] = 0x81;
 		break;
+	case VTX_ERROR_HALT_POLL_RANGE:
+		cap.cap = KVM_CAP_HALT_POLL;
+		cap.args[0] = 1ull << 32;
+		break;
 	default: /* MAX_VCPU_ID_SET */
 		if (ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap) || ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap))
 			return 0;
@@ -615,8 +619,6 @@ static int msrs(struct world *w, u32 code)
 		struct kvm_msrs head;
 		struct kvm_msr_entry entries[256];
 	} values = { .head = { .nmsrs = 256 } };
-	u64 khz;
-
 	switch (code) {
 	case VTX_ERROR_MSR_LIST_TOO_FEW:
 		CHECK_OK(ioctl(w->fd[DEV], KVM_GET_MSR_INDEX_LIST, &all));
@@ -625,11 +627,8 @@ static int msrs(struct world *w, u32 code)
 		return ioctl(w->fd[DEV], KVM_GET_MSR_INDEX_LIST, &all);
 	case VTX_ERROR_MSRS_TOO_MANY:
 		return ioctl(w->fd[VCPU], KVM_SET_MSRS, &values);
-	default: /* TSC_KHZ */
-		khz = (u64)CHECK_OK(ioctl(w->fd[VCPU], KVM_GET_TSC_KHZ, 0));
-		w->allowed = khz;
-		w->found = khz / 2;
-		return ioctl(w->fd[VCPU], KVM_SET_TSC_KHZ, khz / 2);
+	default: /* TSC_KHZ_RANGE */
+		return ioctl(w->fd[VCPU], KVM_SET_TSC_KHZ, 0x7fffffff);
 	}
 }
 
@@ -679,6 +678,7 @@ static const struct row {
 	ROW(IRQCHIP_PINS, enable_cap, VM, NO_VCPU, EINVAL, OF(kvm_enable_cap, args), MAX_GSI + 2, MAX_GSI + 1, "pins"),
 	ROW(SPLIT_LATE, enable_cap, VM, 0, EEXIST, OF(kvm_enable_cap, cap), 1, 0, "KVM_CREATE_VCPU"),
 	ROW(X2APIC_API_FLAGS, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 0x81, 3, "args"),
+	ROW(HALT_POLL_RANGE, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1ull << 32, 0xffffffff, "args"),
 	ROW(MAX_VCPU_ID_SET, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 100, 200, "stays"),
 
 	ROW(SLOT_FLAGS, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, flags), KVM_MEM_LOG_DIRTY_PAGES,
@@ -784,13 +784,13 @@ static const struct row {
 	ROW(CPUID_ADDRESS_WIDTH, cpuid, VCPU, 0, EINVAL, NO_FIELD, 52, 57, "48 or 57"),
 	ROW(MSR_LIST_TOO_FEW, msrs, DEV, 0, E2BIG, OF(kvm_msr_list, nmsrs), 1, DYNAMIC, "nmsrs"),
 	ROW(MSRS_TOO_MANY, msrs, VCPU, 0, E2BIG, OF(kvm_msrs, nmsrs), 256, 255, "nmsrs"),
-	ROW(TSC_KHZ, msrs, VCPU, 0, EINVAL, NO_FIELD, DYNAMIC, DYNAMIC, "parts per million"),
 
 	ROW(PRE_FAULT_FLAGS, pre_fault, VCPU, 0, EINVAL, OF(kvm_pre_fault_memory, flags), 4, 0, "flags"),
 	ROW(PRE_FAULT_ALIGN, pre_fault, VCPU, 0, EINVAL, OF(kvm_pre_fault_memory, size), 0x1800, PAGE_SIZE, "4096"),
 	ROW(PRE_FAULT_RANGE, pre_fault, VCPU, 0, EINVAL, OF(kvm_pre_fault_memory, size), -PAGE_SIZE, -GUEST_ABSENT - PAGE_SIZE,
 	    "64 bits"),
 	ROW(PRE_FAULT_NO_SLOT, pre_fault, VCPU, 0, ENOENT, NO_FIELD, GUEST_ABSENT, 0, "slot"),
+	ROW(TSC_KHZ_RANGE, msrs, VCPU, 0, EINVAL, NO_FIELD, 0x7fffffff, 0x7ffffffe, "kHz"),
 };
 
 /* Codes that have no row, and why. */
@@ -805,6 +805,7 @@ static const struct {
 	{ VTX_ERROR_IRQCHIP_PINS, "KVM_CAP_SPLIT_IRQCHIP is not offered yet" },
 	{ VTX_ERROR_IRQFD_RESAMPLE, "only with split controllers, which are not offered yet" },
 	{ VTX_ERROR_ROUTE_MSI_ADDRESS, "only with KVM_CAP_X2APIC_API, which is not offered; unit test test_routing" },
+	{ VTX_ERROR_TSC_KHZ, "only without TSC scaling: test_tsc with tsc_scaling=0" },
 	{ VTX_ERROR_XSAVE_AREA, "needs a processor with components beyond AVX-512 that vtx switches" },
 	{ VTX_ERROR_IOEVENTFD_TOO_MANY, "16,384 registrations, each a copy of all before: minutes in the machine" },
 };

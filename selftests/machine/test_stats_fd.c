@@ -445,6 +445,10 @@ static const char *const own_case[] = {
 	"pages_2m",								/* huge_page() */
 	"remote_tlb_flush",							/* remote_flush() */
 	"exit_pause_instruction", "directed_yield_attempted", "directed_yield_successful", /* test_pause */
+	/* and in test_time */
+	"exit_preemption_timer",						/* preemption_timer_exits() */
+	"halt_attempted_poll", "halt_successful_poll", "halt_poll_success_ns", "halt_poll_fail_ns",	/* halt_polling() */
+	"halt_poll_success_hist", "halt_poll_fail_hist",
 };
 
 /* What the host does at any time moves these. */
