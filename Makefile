@@ -25,6 +25,7 @@ help:
 	@echo 'make unit         unit tests alone (seconds)'
 	@echo 'make fuzz         fuzzers, SECONDS=60 each'
 	@echo 'make test-tools   perf, trace-cmd, kvm_stat and kvmexit of Debian against vtx, in the machine (minutes)'
+	@echo 'make test-ends    reboot, panic and kexec under running guests, a machine each (minutes)'
 	@echo 'make bench        ticks per exit, vtx beside kvm_intel in the same boot'
 	@echo 'make lint         W=1, sparse, checkpatch, shellcheck'
 	@echo 'make man-lint     mandoc -Tlint on the man pages'
@@ -105,6 +106,10 @@ fuzz:
 test-tools: stage-6.1
 	selftests/machine/tools/run
 
+# Reboot, panic, kexec under running guests: a machine each.
+test-ends: stage-6.1
+	selftests/machine-ends
+
 bench: stage-plain
 	machine/run --kernel 6.1 -- /vtx/selftests/bench-both
 
@@ -124,4 +129,4 @@ clean:
 	$(MAKE) -s -C userspace-vmm clean
 	-test -n '$(KDIR)' && $(MAKE) -s -C $(KDIR) M=$(TOP) clean
 
-.PHONY: help module tools install install-module run test test-tools unit fuzz bench lint man-lint clean stage-plain $(KERNELS:%=stage-%)
+.PHONY: help module tools install install-module run test test-tools test-ends unit fuzz bench lint man-lint clean stage-plain $(KERNELS:%=stage-%)

@@ -17,6 +17,7 @@
 #include <asm/reboot.h>
 #include <asm/tlbflush.h>
 #include "compat/compat.h"
+#include "pv/tsc_sleep.h"
 #include "uapi/refuse.h"
 #include "vmx/caps.h"
 #include "vmx/host_state.h"
@@ -264,11 +265,13 @@ static int hotplug_offline(unsigned int cpu)
 static int boot_cpu_suspend(void)
 {
 	cpu_off(NULL);
+	vtx_tsc_sleep();
 	return 0;
 }
 
 static void boot_cpu_resume(void)
 {
+	vtx_tsc_wake();
 	if (vtx_vmx_users && cpu_on())
 		pr_err("vtx: VT-x could not be turned on again after resume: virtual machines will fail to run.\n");
 }

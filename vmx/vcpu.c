@@ -13,6 +13,7 @@
 #include "exits/cpuid.h"
 #include "exits/exits.h"
 #include "irqchip/irqchip.h"
+#include "pv/tsc_sleep.h"
 #include "trace/recorder.h"
 #include "trace/report.h"
 #include "uapi/refuse.h"
@@ -45,6 +46,7 @@ static void load_on_this_cpu(struct vtx_vcpu *vcpu)
 		WRITE_ONCE(vcpu->cpu, cpu);
 		vtx_host_state_new_cpu(vcpu);
 		vtx_ept_tlb_new_cpu(vcpu);
+		vtx_tsc_follow(vcpu);
 	}
 }
 
@@ -283,8 +285,10 @@ struct vtx_vcpu *vtx_vcpu_create(struct vtx_vm *vm, u32 id)
 		return ERR_PTR(r);
 	}
 	/* The guest's TSC starts at 0 when the VM's first vCPU is created, and all vCPUs of a VM agree. */
+	vtx_tsc_catch_up_vm(vm);
 	if (!vm->num_vcpus)
 		vm->tsc_offset = -rdtsc();
+	vcpu->tsc_lost = vm->tsc_lost;
 	vcpu->tsc_offset = vm->tsc_offset;
 	vtx_msr_bitmap_init(vcpu);
 

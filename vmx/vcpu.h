@@ -142,6 +142,7 @@ struct vtx_vcpu {
 	u64 mcg_status, mcg_ctl;
 	u64 mtrr_fixed[11], mtrr_var[16], mtrr_def_type;
 	u64 tsc_offset;
+	u64 tsc_lost;			/* vtx_tsc_lost when tsc_offset was right (pv/tsc_sleep.h) */
 	u64 tsc_adjust;
 	void *msr_bitmap;
 

@@ -69,6 +69,7 @@ struct vtx_vm {
 
 	struct vtx_vm_clock clock;
 	u64 tsc_offset;				/* l: of vCPUs that are created from now on */
+	u64 tsc_lost;				/* clock.lock: vtx_tsc_lost when tsc_offset was right */
 	u64 tss_addr;				/* l: KVM_SET_TSS_ADDR; kept, not needed with unrestricted guest */
 	u64 identity_map_addr;			/* l */
 	u32 max_vcpu_id;			/* l: KVM_CAP_MAX_VCPU_ID switched on: ids are below it; 0 not */
