@@ -130,8 +130,8 @@ static void emergency_off(void)
 /*
  * The kernel has one slot for an emergency callback and WARNs when it is taken. kvm_intel of 6.1 takes it for as long as it is
  * loaded, idle or not, so vtx leaves the slot to it: not taken while kvm_intel is there, given up before it loads, taken again
- * when it has gone. In between, a reboot is still served by the reboot notifier, but a crash with kexec leaves VMX on
- * (docs/errata.md). Whether kvm_intel was there before vtx can only be guessed, from kvm.ko. vtx_vmx_lock held.
+ * when it has gone. In between, a reboot is still served by the reboot notifier, and a crash by kvm_intel, which turns VMX off wherever
+ * CR4.VMXE is set (docs/errata.md). Whether kvm_intel was there before vtx can only be guessed, from kvm.ko. vtx_vmx_lock held.
  */
 static bool kvm_intel_there;
 
