@@ -30,6 +30,7 @@ help:
 	@echo 'make test-faults  every allocation fails once, in every call'
 	@echo 'make coverage     line and branch coverage of the module by the machine tests'
 	@echo 'make fuzz-ioctl   random calls from two threads, guided by coverage, SECONDS=60'
+	@echo 'make test-ends    reboot, panic and kexec under running guests, a machine each (minutes)'
 	@echo 'make bench        ticks per exit, vtx beside kvm_intel in the same boot'
 	@echo 'make lint         W=1, sparse, checkpatch, shellcheck'
 	@echo 'make man-lint     mandoc -Tlint on the man pages'
@@ -122,6 +123,10 @@ fuzz:
 test-tools: stage-6.1
 	selftests/machine/tools/run
 
+# Reboot, panic, kexec under running guests: a machine each.
+test-ends: stage-6.1
+	selftests/machine-ends
+
 bench: stage-plain
 	machine/run --kernel 6.1 -- /vtx/selftests/bench-both
 	machine/run --kernel 6.1 --cpus 2 -- /vtx/selftests/bench-both
@@ -157,5 +162,5 @@ clean:
 	$(MAKE) -s -C userspace-vmm clean
 	-test -n '$(KDIR)' && $(MAKE) -s -C $(KDIR) M=$(TOP) clean
 
-.PHONY: help module tools install install-module run test test-tools unit fuzz bench lint man-lint clean test-debug test-faults coverage fuzz-ioctl stage-plain stage-kcov stage-gcov \
+.PHONY: help module tools install install-module run test test-tools test-ends unit fuzz bench lint man-lint clean test-debug test-faults coverage fuzz-ioctl stage-plain stage-kcov stage-gcov \
 	$(KERNELS:%=stage-%) $(WATCHING:%=stage-%)

@@ -17,6 +17,7 @@
 #include <asm/reboot.h>
 #include <asm/tlbflush.h>
 #include "compat/compat.h"
+#include "pv/tsc_sleep.h"
 #include "uapi/refuse.h"
 #include "vmx/caps.h"
 #include "vmx/host_state.h"
@@ -129,8 +130,8 @@ static void emergency_off(void)
 /*
  * The kernel has one slot for an emergency callback and WARNs when it is taken. kvm_intel of 6.1 takes it for as long as it is
  * loaded, idle or not, so vtx leaves the slot to it: not taken while kvm_intel is there, given up before it loads, taken again
- * when it has gone. In between, a reboot is still served by the reboot notifier, but a crash with kexec leaves VMX on
- * (docs/errata.md). Whether kvm_intel was there before vtx can only be guessed, from kvm.ko. vtx_vmx_lock held.
+ * when it has gone. In between, a reboot is still served by the reboot notifier, and a crash by kvm_intel, which turns VMX off wherever
+ * CR4.VMXE is set (docs/errata.md). Whether kvm_intel was there before vtx can only be guessed, from kvm.ko. vtx_vmx_lock held.
  */
 static bool kvm_intel_there;
 
@@ -264,11 +265,13 @@ static int hotplug_offline(unsigned int cpu)
 static int boot_cpu_suspend(void)
 {
 	cpu_off(NULL);
+	vtx_tsc_sleep();
 	return 0;
 }
 
 static void boot_cpu_resume(void)
 {
+	vtx_tsc_wake();
 	if (vtx_vmx_users && cpu_on())
 		pr_err("vtx: VT-x could not be turned on again after resume: virtual machines will fail to run.\n");
 }

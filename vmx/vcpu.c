@@ -15,6 +15,7 @@
 #include "exits/pause.h"
 #include "irqchip/irqchip.h"
 #include "pv/guest_tsc.h"
+#include "pv/tsc_sleep.h"
 #include "trace/recorder.h"
 #include "trace/report.h"
 #include "uapi/refuse.h"
@@ -47,6 +48,7 @@ static void load_on_this_cpu(struct vtx_vcpu *vcpu)
 		WRITE_ONCE(vcpu->cpu, cpu);
 		vtx_host_state_new_cpu(vcpu);
 		vtx_ept_tlb_new_cpu(vcpu);
+		vtx_tsc_follow(vcpu);
 	}
 }
 

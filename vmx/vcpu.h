@@ -147,6 +147,7 @@ struct vtx_vcpu {
 	u64 mcg_status, mcg_ctl;
 	u64 mtrr_fixed[11], mtrr_var[16], mtrr_def_type;
 	u64 tsc_offset, tsc_ratio;	/* any reads (pv/guest_tsc.h) */
+	u64 tsc_lost;			/* vtx_tsc_lost when tsc_offset was right (pv/tsc_sleep.h) */
 	u64 tsc_adjust;
 	u32 tsc_khz;			/* as KVM_SET_TSC_KHZ said, or the VM's */
 	void *msr_bitmap;

@@ -73,6 +73,7 @@ struct vtx_vm {
 	struct vtx_vm_clock clock;
 	u64 tsc_offset;				/* clock.lock: with clock.ratio, the TSC that the vCPUs share (pv/guest_tsc.c) */
 	u32 tsc_khz;				/* l: rate of vCPUs that are created from now on */
+	u64 tsc_lost;				/* clock.lock: vtx_tsc_lost when tsc_offset was right */
 	u64 tss_addr;				/* l: KVM_SET_TSS_ADDR; kept, not needed with unrestricted guest */
 	u64 identity_map_addr;			/* l */
 	u64 halt_poll;				/* l: longest halt polling + 1, in ns (KVM_CAP_HALT_POLL); 0: as the module says */
