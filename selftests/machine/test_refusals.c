@@ -185,7 +185,7 @@ static int slots(struct world *w, u32 code)
 	CHECK_OK(vm_slot(w->vm, 3, at, 0x4000, mem, 0));
 	switch (code) {
 	case VTX_ERROR_SLOT_FLAGS:
-		return vm_slot(w->vm, 1, 0, 0x1000, mem, KVM_MEM_LOG_DIRTY_PAGES);
+		return vm_slot(w->vm, 1, 0, 0x1000, mem, 8 | KVM_MEM_READONLY);
 	case VTX_ERROR_SLOT_SIZE_ALIGN:
 		return vm_slot(w->vm, 1, 0, 0x1008, mem, 0);
 	case VTX_ERROR_SLOT_GPA_ALIGN:
@@ -217,6 +217,65 @@ static int slots(struct world *w, u32 code)
 		w->found = last_gpa() + 1;
 		w->allowed = last_gpa();
 		return vm_slot(w->vm, 1, last_gpa() + 1, 0x1000, mem, 0);
+	}
+}
+
+static int enable(struct world *w, u32 cap, u64 arg)
+{
+	struct kvm_enable_cap args = { .cap = cap, .args = { arg } };
+
+	return ioctl(w->fd[VM], KVM_ENABLE_CAP, &args);
+}
+
+/* Slot 3, of 100 pages, logs; slot 2 does not. */
+static int dirty_logs(struct world *w, u32 code)
+{
+	static u8 mem[100 * 4096] __attribute__((aligned(4096)));
+	struct kvm_clear_dirty_log log = { .slot = 3, .num_pages = 64 };
+
+	if (code == VTX_ERROR_DIRTY_LOG_RING)
+		CHECK_OK(enable(w, KVM_CAP_DIRTY_LOG_RING, 0x10000));
+	CHECK_OK(vm_slot(w->vm, 3, 0x100000, sizeof(mem), mem, KVM_MEM_LOG_DIRTY_PAGES));
+	CHECK_OK(vm_slot(w->vm, 2, 0, 0x1000, mem, 0));
+	switch (code) {
+	case VTX_ERROR_DIRTY_LOG_SLOT:
+		log.slot = 509;
+		break;
+	case VTX_ERROR_DIRTY_LOG_ABSENT:
+		log.slot = 2;
+		break;
+	case VTX_ERROR_DIRTY_LOG_BUFFER:
+		log.padding2 = 48;
+		break;
+	case VTX_ERROR_CLEAR_FIRST_PAGE:
+		log.first_page = 65;
+		break;
+	case VTX_ERROR_CLEAR_RANGE:
+		log.first_page = 64;
+		log.num_pages = 37;
+		break;
+	}
+	return ioctl(w->fd[VM], KVM_CLEAR_DIRTY_LOG, &log);
+}
+
+static int dirty_caps(struct world *w, u32 code)
+{
+	switch (code) {
+	case VTX_ERROR_MANUAL_PROTECT_FLAGS:
+		return enable(w, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_INITIALLY_SET);
+	case VTX_ERROR_DIRTY_RING_SIZE:
+		/* A processor that logs by itself may add 512 entries at once: room for those is kept. */
+		w->allowed = enable(w, KVM_CAP_DIRTY_LOG_RING, 4096) ? 9216 : 4096;
+		return enable(w, KVM_CAP_DIRTY_LOG_RING, 0x11000);
+	case VTX_ERROR_DIRTY_RING_TOO_LARGE:
+		return enable(w, KVM_CAP_DIRTY_LOG_RING, 1 << 21);
+	case VTX_ERROR_DIRTY_RING_SET:
+		CHECK_OK(enable(w, KVM_CAP_DIRTY_LOG_RING, 0x10000));
+		return enable(w, KVM_CAP_DIRTY_LOG_RING_ACQ_REL, 0x8000);
+	case VTX_ERROR_DIRTY_RING_LATE:
+		return enable(w, KVM_CAP_DIRTY_LOG_RING, 0x10000);
+	default: /* DIRTY_RING_OFF */
+		return ioctl(w->fd[VM], KVM_RESET_DIRTY_RINGS, 0);
 	}
 }
 
@@ -681,8 +740,8 @@ static const struct row {
 	ROW(HALT_POLL_RANGE, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1ull << 32, 0xffffffff, "args"),
 	ROW(MAX_VCPU_ID_SET, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 100, 200, "stays"),
 
-	ROW(SLOT_FLAGS, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, flags), KVM_MEM_LOG_DIRTY_PAGES,
-	    KVM_MEM_READONLY, "KVM_MEM_READONLY"),
+	ROW(SLOT_FLAGS, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, flags), 8 | KVM_MEM_READONLY,
+	    KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES, "KVM_MEM_READONLY"),
 	ROW(SLOT_SIZE_ALIGN, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, memory_size), 0x1008, ~0xfffull, "memory_size"),
 	ROW(SLOT_GPA_ALIGN, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, guest_phys_addr), 0x10, ~0xfffull,
 	    "guest_phys_addr"),
@@ -705,6 +764,20 @@ static const struct row {
 	ROW(SLOT_OVERLAPS, slots, VM, 0, EEXIST, OF(kvm_userspace_memory_region, guest_phys_addr), 0x103000, 0, "overlap"),
 	ROW(SLOT_OUT_OF_REACH, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, guest_phys_addr), DYNAMIC, DYNAMIC,
 	    "guest_phys_addr"),
+
+	ROW(DIRTY_LOG_RING, dirty_logs, VM, NO_VCPU, ENXIO, NO_FIELD, 0x10000, 0, "rings"),
+	ROW(DIRTY_LOG_SLOT, dirty_logs, VM, 0, EINVAL, OF(kvm_clear_dirty_log, slot), 509, 508, "slot"),
+	ROW(DIRTY_LOG_ABSENT, dirty_logs, VM, 0, ENOENT, OF(kvm_clear_dirty_log, slot), 2, 0, "KVM_MEM_LOG_DIRTY_PAGES"),
+	ROW(DIRTY_LOG_BUFFER, dirty_logs, VM, 0, EFAULT, OF(kvm_clear_dirty_log, dirty_bitmap), 48, 8, "dirty_bitmap"),
+	ROW(CLEAR_FIRST_PAGE, dirty_logs, VM, 0, EINVAL, OF(kvm_clear_dirty_log, first_page), 65, ~63ull, "64"),
+	ROW(CLEAR_RANGE, dirty_logs, VM, 0, EINVAL, OF(kvm_clear_dirty_log, num_pages), 37, 36, "num_pages"),
+	ROW(MANUAL_PROTECT_FLAGS, dirty_caps, VM, 0, EINVAL, OF(kvm_enable_cap, args), KVM_DIRTY_LOG_INITIALLY_SET, MASK,
+	    "KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE"),
+	ROW(DIRTY_RING_SIZE, dirty_caps, VM, NO_VCPU, EINVAL, OF(kvm_enable_cap, args), 0x11000, DYNAMIC, "power of two"),
+	ROW(DIRTY_RING_TOO_LARGE, dirty_caps, VM, NO_VCPU, E2BIG, OF(kvm_enable_cap, args), 1 << 21, 1 << 20, "at most"),
+	ROW(DIRTY_RING_SET, dirty_caps, VM, NO_VCPU, EINVAL, OF(kvm_enable_cap, args), 0x8000, 0x10000, "already"),
+	ROW(DIRTY_RING_LATE, dirty_caps, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1, 0, "KVM_CREATE_VCPU"),
+	ROW(DIRTY_RING_OFF, dirty_caps, VM, 0, EINVAL, NO_FIELD, 0, 0, "KVM_CAP_DIRTY_LOG_RING"),
 
 	ROW(IRQCHIP_EXISTS, chips, VM, IRQCHIP, EEXIST, NO_FIELD, 0, 0, "already"),
 	ROW(IRQCHIP_LATE, chips, VM, 0, EINVAL, NO_FIELD, 1, 0, "KVM_CREATE_VCPU"),
@@ -807,6 +880,7 @@ static const struct {
 	{ VTX_ERROR_ROUTE_MSI_ADDRESS, "only with KVM_CAP_X2APIC_API, which is not offered; unit test test_routing" },
 	{ VTX_ERROR_TSC_KHZ, "only without TSC scaling: test_tsc with tsc_scaling=0" },
 	{ VTX_ERROR_XSAVE_AREA, "needs a processor with components beyond AVX-512 that vtx switches" },
+	{ VTX_ERROR_DIRTY_RING_MAPPING, "mmap is no ioctl, and its caller has no buffer: test_dirty_ring, refused" },
 	{ VTX_ERROR_IOEVENTFD_TOO_MANY, "16,384 registrations, each a copy of all before: minutes in the machine" },
 };
 
@@ -900,6 +974,8 @@ static void check_rows(int (*provoke)(struct world *w, u32 code))
 SUBJECT(refused_anywhere, any)
 SUBJECT(refused_vm_wide, vm_wide)
 SUBJECT(refused_slots, slots)
+SUBJECT(refused_dirty_logs, dirty_logs)
+SUBJECT(refused_dirty_caps, dirty_caps)
 SUBJECT(refused_chips, chips)
 SUBJECT(refused_routes, routes)
 SUBJECT(refused_irqfds, irqfds)
@@ -937,7 +1013,7 @@ static void every_code(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(refused_anywhere), TEST(refused_vm_wide), TEST(refused_slots), TEST(refused_chips), TEST(refused_routes),
+		TEST(refused_anywhere), TEST(refused_vm_wide), TEST(refused_slots), TEST(refused_dirty_logs), TEST(refused_dirty_caps), TEST(refused_chips), TEST(refused_routes),
 		TEST(refused_irqfds), TEST(refused_ioeventfds), TEST(refused_sregs), TEST(refused_state), TEST(refused_events),
 		TEST(refused_run), TEST(refused_cpuid), TEST(refused_msrs), TEST(every_code),
 	};

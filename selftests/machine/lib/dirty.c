@@ -55,9 +55,9 @@ GUEST static void servant_guest(u64 arg)
 	}
 }
 
-struct vcpu *servant_in(struct vm *vm)
+struct vcpu *servant_in(struct vm *vm, int id)
 {
-	struct vcpu *v = vcpu_new(vm, 0);
+	struct vcpu *v = vcpu_new(vm, id);
 
 	vcpu_mode_long(v, servant_guest, 0);
 	vcpu_expect_port(v, PORT_SAY);
@@ -66,7 +66,7 @@ struct vcpu *servant_in(struct vm *vm)
 
 struct vcpu *servant_new(unsigned int vm_flags)
 {
-	return servant_in(vm_new(vm_flags));
+	return servant_in(vm_new(vm_flags), 0);
 }
 
 /* Is the exit a question, and no word of the guest? Answers it. */
@@ -83,11 +83,16 @@ static bool answer(struct kvm_run *run)
 	return false;
 }
 
-u64 servant(struct vcpu *v, u64 op, u64 addr, u64 value)
+void servant_give(struct vcpu *v, u64 op, u64 addr, u64 value)
 {
 	G(v->vm, command.op) = op;
 	G(v->vm, command.addr) = addr;
 	G(v->vm, command.value) = value;
+}
+
+u64 servant(struct vcpu *v, u64 op, u64 addr, u64 value)
+{
+	servant_give(v, op, addr, value);
 	do
 		vcpu_run(v);
 	while (answer(v->run));

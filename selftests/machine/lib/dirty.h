@@ -23,9 +23,10 @@ enum servant_op { OP_NONE, OP_WRITE, OP_READ, OP_FILL, OP_INSB, OP_MOVS, OP_CLOC
 #define INS_PORT 0x5b0
 
 struct vcpu *servant_new(unsigned int vm_flags);	/* ready for its first command */
-struct vcpu *servant_in(struct vm *vm);			/* the same in a VM that is there */
+struct vcpu *servant_in(struct vm *vm, int id);		/* the same in a VM that is there; one at a time has a command */
 /* Gives a command and runs it to its end; ports and MMIO are answered with bytes 0x5a. */
 u64 servant(struct vcpu *v, u64 op, u64 addr, u64 value);
+void servant_give(struct vcpu *v, u64 op, u64 addr, u64 value);	/* the first half of it */
 
 /* ------------------------------------------------------------------ the log */
 
