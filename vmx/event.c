@@ -354,7 +354,8 @@ void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 		choose_new(vcpu);
 
 	wants_nmi = atomic_read(&ev->nmi_pending);
-	wants_irq = irq_waits(vcpu) || user_waits_for_window(vcpu);
+	ev->user_window = user_waits_for_window(vcpu);
+	wants_irq = irq_waits(vcpu) || ev->user_window;
 	vtx_controls_set_windows(vcpu, wants_irq, wants_nmi);
 	if (unlikely(wants_irq || vcpu->livelock.window_since))
 		vtx_livelock_waits(&vcpu->livelock, !wants_irq || (vtx_rflags(vcpu) & X86_EFLAGS_IF));
