@@ -74,8 +74,12 @@ GUEST static void apic_on(u64 index)
 GUEST static void receiver_guest(u64 index)
 {
 	apic_on(index);
-	while (!stop)
+	for (;;) {
+		g_cli();
+		if (stop)
+			break;
 		g_sti_hlt();
+	}
 	g_done(0);
 }
 
