@@ -29,7 +29,7 @@ int vtx_fast_window(struct vtx_vcpu *vcpu)
 int vtx_fast_irq_window(struct vtx_vcpu *vcpu)
 {
 	set_bit(VTX_REQ_EVENT, &vcpu->requests);
-	return vcpu->vm->irqchip_mode == VTX_IRQCHIP_KERNEL ? VTX_EXIT_RESUME : VTX_EXIT_SLOW;
+	return vcpu->events.user_window ? VTX_EXIT_SLOW : VTX_EXIT_RESUME;
 }
 
 /* The local APIC's timer is due. */

@@ -106,7 +106,7 @@ static u32 unfinished(struct vtx_vm *vm, unsigned int word)
 		const struct vtx_lapic *apic = &vcpu->apic->lapic;
 		u32 pending = vtx_lapic_get(apic, VTX_LAPIC_IRR + word * 0x10);
 
-		smp_rmb();
+		smp_rmb(); /* pairs with the locked instruction between ISR and IRR in vtx_lapic_ack() */
 		pending |= vtx_lapic_get(apic, VTX_LAPIC_ISR + word * 0x10);
 		bits |= pending & vtx_lapic_get(apic, VTX_LAPIC_TMR + word * 0x10);
 	}

@@ -360,7 +360,8 @@ void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 		choose_new(vcpu);
 
 	wants_nmi = atomic_read(&ev->nmi_pending);
-	wants_irq = waits_for_us(vcpu) || user_waits_for_window(vcpu);
+	ev->user_window = user_waits_for_window(vcpu);
+	wants_irq = waits_for_us(vcpu) || ev->user_window;
 	/* What the processor delivers by itself needs no window, except to see whether IF is ever set. */
 	held = vtx_apicv_before_entry(vcpu);
 	if (unlikely(wants_irq | held || vcpu->livelock.window_since))

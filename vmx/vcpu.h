@@ -82,6 +82,7 @@ struct vtx_exception {
 
 struct vtx_events {
 	int user_irq;			/* KVM_INTERRUPT's vector waiting for its window (and, with a local APIC, LINT0), -1 none */
+	bool user_window;		/* user space asked for the window that was asked for at the last entry */
 	struct vtx_exception exc;
 	struct {
 		bool injected;

@@ -42,7 +42,7 @@ GUEST static void send(u32 dest, u32 command)
 	g_apic_write(APIC_ICR, command);
 }
 
-/* With interrupts on again afterwards; not for NMIs, which could come between the look and HLT. */
+/* With interrupts on again afterwards; not for what an NMI does, which can come between the look and HLT. */
 GUEST static void wait_for(volatile u64 *what, u64 value)
 {
 	for (;;) {
@@ -85,8 +85,7 @@ GUEST static void echo_guest(u64 arg)
 	g_handler[END] = ending;
 	g_apic_on();
 	ready = 1;
-	while (!stop)
-		g_sti_hlt();
+	wait_for(&stop, 1);
 	g_done((u32)got[1]);
 }
 

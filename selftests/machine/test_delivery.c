@@ -74,8 +74,12 @@ GUEST static void apic_on(u64 index)
 GUEST static void receiver_guest(u64 index)
 {
 	apic_on(index);
-	while (!stop)
+	for (;;) {
+		g_cli();
+		if (stop)
+			break;
 		g_sti_hlt();
+	}
 	g_done(0);
 }
 
@@ -478,9 +482,13 @@ GUEST static void every_icr_guest(u64 arg)
 	}
 	/* And its bits at random: level, assert, shorthand, reserved ones. No INIT, which would end this. */
 	for (u32 i = 0, r = 12345; i < 2000; i++) {
+		u32 vector;
+
 		r = r * 1664525 + 1013904223;
+		/* Illegal ones among them, but none of the exceptions'. */
+		vector = r >> 11 & 7 ? 0x30 + (r & 0xff) % 0xd0 : r & 15;
 		if ((r >> 8 & 7) != 5)
-			send(r >> 24, r);
+			send(r >> 24, (r & ~0xffU) | vector);
 	}
 	g_done(0);
 }

@@ -236,17 +236,23 @@ static void resample(u64 by_pic)
 		EXPECT_EQ(drain(ended2), 1, "ends, told to the other one");
 	}
 	CHECK_EQ(vcpu_expect_port(v, PORT_SAY), 5, "the interrupts when the line is low");
-	/* A line that somebody else holds stays up: it comes again and again. */
-	line(v->vm, 10, 1);
-	n = vcpu_expect_port(v, PORT_SAY);
-	CHECK(n >= 6, "%u interrupts", n);
-	n = vcpu_expect_port(v, PORT_SAY);
-	CHECK(n >= 7, "%u interrupts", n);
-	EXPECT(drain(ended) >= 2, "ends");
-	line(v->vm, 10, 0);
-	vcpu_expect_port(v, PORT_SAY);
-	n = vcpu_expect_port(v, PORT_SAY);
-	CHECK_EQ(vcpu_expect_port(v, PORT_SAY), n, "the interrupts when the line is low again");
+	/*
+	 * A line that somebody else holds stays up: it comes again and again, up to the limit that lets the interrupted program get
+	 * on. There is none at the PIC, as in a PC.
+	 */
+	if (!by_pic) {
+		line(v->vm, 10, 1);
+		n = vcpu_expect_port(v, PORT_SAY);
+		CHECK(n >= 6, "%u interrupts", n);
+		n = vcpu_expect_port(v, PORT_SAY);
+		CHECK(n >= 7, "%u interrupts", n);
+		EXPECT(drain(ended) >= 2, "ends");
+		line(v->vm, 10, 0);
+		vcpu_expect_port(v, PORT_SAY);
+		n = vcpu_expect_port(v, PORT_SAY);
+		CHECK_EQ(vcpu_expect_port(v, PORT_SAY), n, "the interrupts when the line is low again");
+		drain(ended2);
+	}
 	/* Gone while it holds the line: the line falls. */
 	kick(fd);
 	CHECK_OK(irqfd(v->vm, fd, 10, KVM_IRQFD_FLAG_DEASSIGN));

@@ -5,6 +5,7 @@
  */
 #include <signal.h>
 
+#include "lib/differs.h"
 #include "lib/guest.h"
 #include "lib/irq.h"
 
@@ -58,8 +59,9 @@ static void refused(void)
 
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_GET_IRQCHIP, &irqchip), ENXIO);
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_SET_IRQCHIP, &irqchip), ENXIO);
-	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_PIT2, &pit), ENOENT);
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_GET_PIT2, &state), ENXIO);
+	if (device_kind() != DEVICE_KVM_INTEL) /* 6.1 creates it, 6.12 does not */
+		EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_PIT2, &pit), ENOENT);
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_REINJECT_CONTROL, &reinject), ENXIO);
 	EXPECT_ERRNO(routing(vm, &chip, 1, 0), EINVAL);
 	EXPECT_ERRNO(irqfd_resample(vm, fd, 5, event()), EINVAL);
