@@ -39,6 +39,7 @@ struct vtx_ept {
 	atomic_long_t reclaimed;	/* those that the shrinker gave back */
 	struct list_head shrink_list;	/* ept/shrink.c */
 	u64 shrink_gfn;			/* lock: where it goes on */
+	void *apic_page;		/* vm->lock: the APIC-access page, from the first local APIC on; or NULL */
 	u64 *flushed;			/* tlb_check=1: by CPU, the generation it last executed INVEPT for; else NULL */
 };
 
@@ -47,7 +48,6 @@ struct vtx_tlb_ledger {
 	u64 due;	/* generation that was current at the last entry: the next one needs it */
 	u64 entered;	/* any reads: generation of the last entry, 0 none yet */
 	u64 since;	/* any reads: exit_tsc before that entry */
-	void *apic_page;		/* vm->lock: the APIC-access page, from the first local APIC on; or NULL */
 };
 
 /* ---- life: called by vtx_vm_create()/vtx_vm_put() */

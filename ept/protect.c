@@ -196,7 +196,7 @@ void vtx_ept_restore_large(struct vtx_vm *vm, const struct vtx_slot *slot)
 	for (u64 gfn = slot->gfn & ~511ULL; gfn < slot->gfn + slot->npages; gfn += 512) {
 		struct vtx_ept_zapped zapped = {};
 
-		if (!vtx_slot_fits_2m(slot, gfn))
+		if (!vtx_slot_fits(slot, gfn, vtx_ept_span(2)))
 			continue;
 		write_lock(&ept->lock);
 		if (maps_huge_page(ept, gfn))

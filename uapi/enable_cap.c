@@ -43,6 +43,9 @@ static int x2apic_api(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 	if (flags & ~(u64)VTX_X2APIC_API)
 		return VTX_REFUSE(X2APIC_API_FLAGS, offsetof(struct kvm_enable_cap, args), flags, VTX_X2APIC_API);
 	WRITE_ONCE(vm->x2apic_api, vm->x2apic_api | flags);
+	return 0;
+}
+
 /* args[0]: the longest time that vCPUs poll after HLT, in ns; 0: they do not. At any time, as often as wanted. */
 static int halt_poll(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 {

@@ -24,7 +24,7 @@ static u64 gpa(u64 page)
 
 static struct vcpu *logging_servant(u8 **mem, u32 flags)
 {
-	struct vcpu *v = servant_new(0);
+	struct vcpu *v = writer_new(0);
 
 	*mem = host_pages(NPAGES * PAGE_SIZE);
 	CHECK_OK(data_slot(v->vm, NPAGES, *mem, flags));
@@ -37,26 +37,26 @@ static void bitmap(void)
 	struct vcpu *v = logging_servant(&mem, LOG);
 
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, NONE, "a fresh log");
-	servant(v, OP_WRITE, gpa(0), 1);
-	servant(v, OP_WRITE, gpa(63) + 8, 2);
-	servant(v, OP_WRITE, gpa(64), 3);
-	servant(v, OP_WRITE, gpa(NPAGES - 1), 4);
-	servant(v, OP_READ, gpa(7), 0);
+	writer(v, OP_WRITE, gpa(0), 1);
+	writer(v, OP_WRITE, gpa(63) + 8, 2);
+	writer(v, OP_WRITE, gpa(64), 3);
+	writer(v, OP_WRITE, gpa(NPAGES - 1), 4);
+	writer(v, OP_READ, gpa(7), 0);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(0, 63, 64, NPAGES - 1), "written once");
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, NONE, "asked again");
 	/* Pages that were written, read and never touched are all watched again. */
-	servant(v, OP_READ, gpa(0), 0);
-	servant(v, OP_WRITE, gpa(7), 5);
-	servant(v, OP_WRITE, gpa(63) + 16, 6);
-	servant(v, OP_WRITE, gpa(100), 7);
+	writer(v, OP_READ, gpa(0), 0);
+	writer(v, OP_WRITE, gpa(7), 5);
+	writer(v, OP_WRITE, gpa(63) + 16, 6);
+	writer(v, OP_WRITE, gpa(100), 7);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(7, 63, 100), "written again");
 	EXPECT_EQ(*(u64 *)(mem + 63 * PAGE_SIZE + 8), 2, "the content");
 	/* An access across two pages. */
-	servant(v, OP_WRITE, gpa(201) - 4, ~0ULL);
+	writer(v, OP_WRITE, gpa(201) - 4, ~0ULL);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(200, 201), "across two pages");
 	/* All of them, more than a processor's log holds at a time with what the other words add. */
 	for (int round = 0; round < 4; round++) {
-		servant(v, OP_FILL, DATA, NPAGES);
+		writer(v, OP_FILL, DATA, NPAGES);
 		CHECK_EQ(log_count(log_of(v->vm, NPAGES), NPAGES), NPAGES, "pages filled");
 	}
 	CHECK_EQ(log_count(log_of(v->vm, NPAGES), NPAGES), 0, "pages after that");
@@ -69,17 +69,17 @@ static void toggle(void)
 	u64 space[8];
 
 	EXPECT_ERRNO(get_log(v->vm, DATA_SLOT, space), ENOENT);
-	servant(v, OP_FILL, DATA, NPAGES);
+	writer(v, OP_FILL, DATA, NPAGES);
 	for (int round = 0; round < 3; round++) {
 		CHECK_OK(data_slot(v->vm, NPAGES, mem, LOG));
-		servant(v, OP_WRITE, gpa(5), 1);
-		servant(v, OP_WRITE, gpa(299), 1);
+		writer(v, OP_WRITE, gpa(5), 1);
+		writer(v, OP_WRITE, gpa(299), 1);
 		expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(5, 299), "mapped before the log began");
 		CHECK_OK(data_slot(v->vm, NPAGES, mem, LOG));	/* no change */
-		servant(v, OP_WRITE, gpa(6), 1);
+		writer(v, OP_WRITE, gpa(6), 1);
 		CHECK_OK(data_slot(v->vm, NPAGES, mem, 0));
 		EXPECT_ERRNO(get_log(v->vm, DATA_SLOT, space), ENOENT);
-		servant(v, OP_FILL, DATA, NPAGES);
+		writer(v, OP_FILL, DATA, NPAGES);
 	}
 	CHECK_OK(data_slot(v->vm, NPAGES, mem, LOG));
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, NONE, "a log of before");
@@ -92,22 +92,22 @@ static void manual(void)
 	struct vcpu *v = logging_servant(&mem, LOG);
 
 	CHECK_OK(enable_cap(v->vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE));
-	servant(v, OP_WRITE, gpa(1), 1);
-	servant(v, OP_WRITE, gpa(70), 1);
-	servant(v, OP_WRITE, gpa(299), 1);
+	writer(v, OP_WRITE, gpa(1), 1);
+	writer(v, OP_WRITE, gpa(70), 1);
+	writer(v, OP_WRITE, gpa(299), 1);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(1, 70, 299), "asked once");
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(1, 70, 299), "asked twice");
 	/* Bits that are not set are no harm. */
 	mask[0] = ~0ULL;
 	CHECK_OK(clear_log(v->vm, DATA_SLOT, 64, 64, mask));
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(1, 299), "the second word cleared");
-	servant(v, OP_WRITE, gpa(71), 1);
-	servant(v, OP_WRITE, gpa(70), 1);
+	writer(v, OP_WRITE, gpa(71), 1);
+	writer(v, OP_WRITE, gpa(70), 1);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(1, 70, 71, 299), "written after clearing");
 	mask[0] = 1ULL << (299 - 256);
 	CHECK_OK(clear_log(v->vm, DATA_SLOT, 256, NPAGES - 256, mask));
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(1, 70, 71), "the last page cleared");
-	servant(v, OP_WRITE, gpa(299), 1);
+	writer(v, OP_WRITE, gpa(299), 1);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(1, 70, 71, 299), "the last page written");
 	memset(mask, 0xff, sizeof(mask));
 	CHECK_OK(clear_log(v->vm, DATA_SLOT, 0, NPAGES, mask));
@@ -115,7 +115,7 @@ static void manual(void)
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, NONE, "all cleared");
 	/* And back: the log that is read is cleared. */
 	CHECK_OK(enable_cap(v->vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 0));
-	servant(v, OP_WRITE, gpa(2), 1);
+	writer(v, OP_WRITE, gpa(2), 1);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(2), "by itself");
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, NONE, "by itself, again");
 }
@@ -127,8 +127,8 @@ static void clear_without_manual(void)
 	u8 *mem;
 	struct vcpu *v = logging_servant(&mem, LOG);
 
-	servant(v, OP_WRITE, gpa(1), 1);
-	servant(v, OP_WRITE, gpa(100), 1);
+	writer(v, OP_WRITE, gpa(1), 1);
+	writer(v, OP_WRITE, gpa(100), 1);
 	CHECK_OK(clear_log(v->vm, DATA_SLOT, 0, NPAGES, mask));
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(100), "what was left");
 }
@@ -141,19 +141,19 @@ static void initially_set(void)
 
 	CHECK_OK(enable_cap(v->vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
 			    KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET));
-	servant(v, OP_FILL, DATA, NPAGES);
+	writer(v, OP_FILL, DATA, NPAGES);
 	CHECK_OK(data_slot(v->vm, NPAGES, mem, LOG));
 	CHECK_EQ(log_count(log_of(v->vm, NPAGES), NPAGES), NPAGES, "pages at the begin");
 	memset(mask, 0xff, sizeof(mask));
 	CHECK_OK(clear_log(v->vm, DATA_SLOT, 0, 128, mask));
 	CHECK_EQ(log_count(log_of(v->vm, NPAGES), NPAGES), NPAGES - 128, "pages that are left");
-	servant(v, OP_WRITE, gpa(3), 1);
-	servant(v, OP_WRITE, gpa(200), 1);
+	writer(v, OP_WRITE, gpa(3), 1);
+	writer(v, OP_WRITE, gpa(200), 1);
 	CHECK_EQ(log_count(log_of(v->vm, NPAGES), NPAGES), NPAGES - 127, "pages after a write");
 	CHECK(log_bit(log_of(v->vm, NPAGES), 3), "the page written");
 	CHECK_OK(clear_log(v->vm, DATA_SLOT, 0, NPAGES, mask));
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, NONE, "all cleared");
-	servant(v, OP_FILL, DATA, NPAGES);
+	writer(v, OP_FILL, DATA, NPAGES);
 	CHECK_EQ(log_count(log_of(v->vm, NPAGES), NPAGES), NPAGES, "pages filled");
 }
 
@@ -165,15 +165,15 @@ static void emulator_writes(void)
 	struct vcpu *v = logging_servant(&mem, LOG);
 
 	log_of(v->vm, NPAGES);
-	servant(v, OP_INSB, gpa(10) - 3, 8);	/* a string from a port, across two pages */
+	writer(v, OP_INSB, gpa(10) - 3, 8);	/* a string from a port, across two pages */
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(9, 10), "INSB");
 	EXPECT_EQ(mem[10 * PAGE_SIZE], 0x5a, "the byte");
-	servant(v, OP_INSB, gpa(10), 8);
+	writer(v, OP_INSB, gpa(10), 8);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(10), "INSB to a page that was written");
-	servant(v, OP_MOVS, gpa(20), 0);	/* from MMIO to memory */
+	writer(v, OP_MOVS, gpa(20), 0);	/* from MMIO to memory */
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(20), "MOVS");
 	EXPECT_EQ(*(u32 *)(mem + 20 * PAGE_SIZE), 0x5a5a5a5a, "the word");
-	servant(v, OP_MOVS, gpa(31) - 2, 0);
+	writer(v, OP_MOVS, gpa(31) - 2, 0);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(30, 31), "MOVS across two pages");
 }
 
@@ -190,10 +190,10 @@ static void walker_flags(void)
 
 	table[1] = gpa(50) | 7;
 	((u64 *)(v->vm->mem + GUEST_PD))[gva >> 21] = gpa(40) | 7;
-	servant(v, OP_FILL, DATA, NPAGES);
+	writer(v, OP_FILL, DATA, NPAGES);
 	*table = 1 | 6;
 	log_of(v->vm, NPAGES);
-	servant(v, OP_MOVS, gva + PAGE_SIZE, 0);
+	writer(v, OP_MOVS, gva + PAGE_SIZE, 0);
 	EXPECT(log_bit(log_of(v->vm, NPAGES), 40), "the table is not in the log");
 	EXPECT_EQ(table[1] & 0x60, 0x60, "accessed and dirty");
 	EXPECT_EQ(*(u32 *)(mem + 50 * PAGE_SIZE), 0x5a5a5a5a, "the word");
@@ -204,15 +204,15 @@ static void clock_pages(void)
 	u8 *mem;
 	struct vcpu *v = logging_servant(&mem, LOG);
 
-	servant(v, OP_FILL, DATA, NPAGES);
+	writer(v, OP_FILL, DATA, NPAGES);
 	log_of(v->vm, NPAGES);
-	servant(v, OP_CLOCK, gpa(60), 0);
+	writer(v, OP_CLOCK, gpa(60), 0);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(60), "the clock page");
 	/* Written anew, though the guest does nothing about it. */
 	CHECK_OK(ioctl(v->fd, KVM_KVMCLOCK_CTRL, 0));
-	servant(v, OP_NONE, 0, 0);
+	writer(v, OP_NONE, 0, 0);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(60), "the clock page again");
-	servant(v, OP_WALL_CLOCK, gpa(61), 0);
+	writer(v, OP_WALL_CLOCK, gpa(61), 0);
 	EXPECT(log_bit(log_of(v->vm, NPAGES), 61), "the wall clock's page is not in the log");
 }
 
@@ -221,10 +221,10 @@ static void clock_pages(void)
 static void readonly_slot(void)
 {
 	u8 *mem = host_pages(NPAGES * PAGE_SIZE);
-	struct vcpu *v = servant_new(0);
+	struct vcpu *v = writer_new(0);
 
 	CHECK_OK(data_slot(v->vm, NPAGES, mem, LOG | KVM_MEM_READONLY));
-	EXPECT_EQ(servant(v, OP_READ, gpa(3), 0), 0, "the word");
+	EXPECT_EQ(writer(v, OP_READ, gpa(3), 0), 0, "the word");
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, NONE, "a read");
 	G(v->vm, g_trap).count = 0;
 	/* Toggling the log is no toggling of read-only. */
@@ -232,7 +232,7 @@ static void readonly_slot(void)
 	CHECK_OK(data_slot(v->vm, NPAGES, mem, LOG | KVM_MEM_READONLY));
 	EXPECT_ERRNO(data_slot(v->vm, NPAGES, mem, LOG), EINVAL);
 	EXPECT_ERRNO(data_slot(v->vm, NPAGES, mem, 0), EINVAL);
-	EXPECT_EQ(servant(v, OP_READ, gpa(4), 0), 0, "the word");
+	EXPECT_EQ(writer(v, OP_READ, gpa(4), 0), 0, "the word");
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, NONE, "after toggling");
 }
 
@@ -244,24 +244,24 @@ static void move_and_delete(void)
 	struct vcpu *v = logging_servant(&mem, LOG);
 	u64 space[8];
 
-	servant(v, OP_WRITE, gpa(1), 1);
-	servant(v, OP_WRITE, gpa(100), 1);
+	writer(v, OP_WRITE, gpa(1), 1);
+	writer(v, OP_WRITE, gpa(100), 1);
 	CHECK_OK(vm_slot(v->vm, DATA_SLOT, there, NPAGES * PAGE_SIZE, mem, LOG));
-	servant(v, OP_WRITE, there + 7 * PAGE_SIZE, 1);
+	writer(v, OP_WRITE, there + 7 * PAGE_SIZE, 1);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(1, 7, 100), "before and after the move");
-	servant(v, OP_WRITE, there + 100 * PAGE_SIZE, 1);
+	writer(v, OP_WRITE, there + 100 * PAGE_SIZE, 1);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(100), "at the new place");
 	/* Moved and no log any more; moved back and a new one. */
 	CHECK_OK(data_slot(v->vm, NPAGES, mem, 0));
 	EXPECT_ERRNO(get_log(v->vm, DATA_SLOT, space), ENOENT);
 	CHECK_OK(vm_slot(v->vm, DATA_SLOT, there, NPAGES * PAGE_SIZE, mem, LOG));
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, NONE, "a new log");
-	servant(v, OP_WRITE, there, 1);
+	writer(v, OP_WRITE, there, 1);
 	CHECK_OK(vm_slot(v->vm, DATA_SLOT, 0, 0, NULL, 0));
 	EXPECT_ERRNO(get_log(v->vm, DATA_SLOT, space), ENOENT);
 	CHECK_OK(data_slot(v->vm, NPAGES, mem, LOG));
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, NONE, "made anew");
-	servant(v, OP_WRITE, gpa(0), 1);
+	writer(v, OP_WRITE, gpa(0), 1);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(0), "written anew");
 }
 
@@ -292,24 +292,24 @@ static u64 large_entries(struct vm *vm)
 static void huge_pages(void)
 {
 	u8 *mem = huge_memory();
-	struct vcpu *v = servant_new(0);
+	struct vcpu *v = writer_new(0);
 	u64 before = large_entries(v->vm);
 
 	CHECK_OK(data_slot(v->vm, HUGE_PAGES, mem, 0));
-	servant(v, OP_FILL, DATA, HUGE_PAGES);
+	writer(v, OP_FILL, DATA, HUGE_PAGES);
 	if (large_entries(v->vm) == before)
 		skip("no transparent huge page to be had");
 	for (int round = 0; round < 2; round++) {
 		CHECK_OK(data_slot(v->vm, HUGE_PAGES, mem, LOG));
 		expect_pages(log_of(v->vm, HUGE_PAGES), HUGE_PAGES, NONE, "a fresh log");
-		servant(v, OP_WRITE, gpa(17), 1);
-		servant(v, OP_WRITE, gpa(600), 1);
+		writer(v, OP_WRITE, gpa(17), 1);
+		writer(v, OP_WRITE, gpa(600), 1);
 		expect_pages(log_of(v->vm, HUGE_PAGES), HUGE_PAGES, PAGES(17, 600), "parts of huge pages");
-		servant(v, OP_FILL, DATA, HUGE_PAGES);
+		writer(v, OP_FILL, DATA, HUGE_PAGES);
 		CHECK_EQ(log_count(log_of(v->vm, HUGE_PAGES), HUGE_PAGES), HUGE_PAGES, "pages filled");
 		EXPECT(large_entries(v->vm) <= before, "large pages in a slot that logs");
 		CHECK_OK(data_slot(v->vm, HUGE_PAGES, mem, 0));
-		servant(v, OP_FILL, DATA, HUGE_PAGES);
+		writer(v, OP_FILL, DATA, HUGE_PAGES);
 		EXPECT(large_entries(v->vm) > before, "no large pages after the log");
 	}
 	for (u64 i = 0; i < HUGE_PAGES; i++)
@@ -321,25 +321,25 @@ static void huge_pages_initially_set(void)
 {
 	u64 mask[HUGE_PAGES / 64];
 	u8 *mem = huge_memory();
-	struct vcpu *v = servant_new(0);
+	struct vcpu *v = writer_new(0);
 
 	CHECK_OK(enable_cap(v->vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
 			    KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET));
 	CHECK_OK(data_slot(v->vm, HUGE_PAGES, mem, 0));
-	servant(v, OP_FILL, DATA, HUGE_PAGES);
+	writer(v, OP_FILL, DATA, HUGE_PAGES);
 	CHECK_OK(data_slot(v->vm, HUGE_PAGES, mem, LOG));
 	CHECK_EQ(log_count(log_of(v->vm, HUGE_PAGES), HUGE_PAGES), HUGE_PAGES, "pages at the begin");
 	memset(mask, 0xff, sizeof(mask));
 	CHECK_OK(clear_log(v->vm, DATA_SLOT, 64, 64, mask));
-	servant(v, OP_WRITE, gpa(65), 1);
-	servant(v, OP_WRITE, gpa(300), 1);
+	writer(v, OP_WRITE, gpa(65), 1);
+	writer(v, OP_WRITE, gpa(300), 1);
 	CHECK(log_bit(log_of(v->vm, HUGE_PAGES), 65), "a page of the range cleared");
 	CHECK(!log_bit(log_of(v->vm, HUGE_PAGES), 66), "its neighbour");
 	CHECK_OK(clear_log(v->vm, DATA_SLOT, 0, HUGE_PAGES, mask));
 	expect_pages(log_of(v->vm, HUGE_PAGES), HUGE_PAGES, NONE, "all cleared");
-	servant(v, OP_WRITE, gpa(64), 1);
-	servant(v, OP_WRITE, gpa(300), 1);
-	servant(v, OP_WRITE, gpa(1023), 1);
+	writer(v, OP_WRITE, gpa(64), 1);
+	writer(v, OP_WRITE, gpa(300), 1);
+	writer(v, OP_WRITE, gpa(1023), 1);
 	expect_pages(log_of(v->vm, HUGE_PAGES), HUGE_PAGES, PAGES(64, 300, 1023), "written after that");
 }
 
@@ -348,14 +348,14 @@ static void odd_slot(void)
 {
 	const u64 first = DATA + 0x1ffUL * PAGE_SIZE - 37 * PAGE_SIZE;
 	u8 *mem = host_pages(NPAGES * PAGE_SIZE);
-	struct vcpu *v = servant_new(0);
+	struct vcpu *v = writer_new(0);
 
 	CHECK_OK(vm_slot(v->vm, DATA_SLOT, first, NPAGES * PAGE_SIZE, mem, LOG));
 	for (int round = 0; round < 2; round++) {
-		servant(v, OP_FILL, first, NPAGES);
+		writer(v, OP_FILL, first, NPAGES);
 		CHECK_EQ(log_count(log_of(v->vm, NPAGES), NPAGES), NPAGES, "pages filled");
 		for (u64 page = 30; page < 80; page += 3) {
-			servant(v, OP_WRITE, first + page * PAGE_SIZE, 1);
+			writer(v, OP_WRITE, first + page * PAGE_SIZE, 1);
 			expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(page), "one page");
 		}
 	}
@@ -365,7 +365,7 @@ static void odd_slot(void)
 
 static void *spin(void *arg)
 {
-	servant(arg, OP_SPIN, gpa(0), 0);
+	writer(arg, OP_SPIN, gpa(0), 0);
 	return NULL;
 }
 
@@ -386,7 +386,7 @@ static void toggle_under_running_guest(void)
 	*(volatile u64 *)mem = 1;
 	pthread_join(thread, NULL);
 	CHECK_OK(data_slot(v->vm, NPAGES, mem, LOG));
-	servant(v, OP_WRITE, gpa(9), 1);
+	writer(v, OP_WRITE, gpa(9), 1);
 	expect_pages(log_of(v->vm, NPAGES), NPAGES, PAGES(9), "after all that");
 }
 
@@ -428,7 +428,7 @@ static void refused(void)
 	EXPECT_ERRNO(enable_cap(vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 1ULL << 32), EINVAL);
 	EXPECT_EQ(dev_has(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2), 3, "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2");
 	/* A bitmap that cannot be written: EFAULT. On vtx nothing of the log is lost by it. */
-	servant(v, OP_WRITE, gpa(4), 1);
+	writer(v, OP_WRITE, gpa(4), 1);
 	EXPECT_ERRNO(get_log(vm, DATA_SLOT, (void *)64), EFAULT);
 	if (device_kind() == DEVICE_VTX)
 		expect_pages(log_of(vm, NPAGES), NPAGES, PAGES(4), "after a failed call");

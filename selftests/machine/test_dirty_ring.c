@@ -32,7 +32,7 @@ static struct world world_new(u32 flags)
 
 	CHECK_OK(enable_cap(w.vm, KVM_CAP_DIRTY_LOG_RING_ACQ_REL, RING_BYTES));
 	CHECK_OK(data_slot(w.vm, NPAGES, w.mem, flags));
-	w.v = servant_in(w.vm, 0);
+	w.v = writer_in(w.vm, 0);
 	w.ring = ring_map(w.v, RING_BYTES);
 	return w;
 }
@@ -70,17 +70,17 @@ static void ring(void)
 
 	expect_seen(&w, NONE, "a fresh ring");
 	for (int round = 0; round < 3; round++) {
-		servant(w.v, OP_WRITE, gpa(3), 1);
-		servant(w.v, OP_WRITE, gpa(1000), 1);
-		servant(w.v, OP_WRITE, gpa(NPAGES - 1), 1);
-		servant(w.v, OP_WRITE, gpa(3) + 8, 1);
-		servant(w.v, OP_READ, gpa(4), 1);
+		writer(w.v, OP_WRITE, gpa(3), 1);
+		writer(w.v, OP_WRITE, gpa(1000), 1);
+		writer(w.v, OP_WRITE, gpa(NPAGES - 1), 1);
+		writer(w.v, OP_WRITE, gpa(3) + 8, 1);
+		writer(w.v, OP_READ, gpa(4), 1);
 		expect_seen(&w, PAGES(3, 1000, NPAGES - 1), "written");
 		expect_seen(&w, NONE, "nothing written");
 	}
 	/* What was not given back is not protected, and does not come again. */
-	servant(w.v, OP_WRITE, gpa(3), 2);
-	servant(w.v, OP_WRITE, gpa(3), 3);
+	writer(w.v, OP_WRITE, gpa(3), 2);
+	writer(w.v, OP_WRITE, gpa(3), 3);
 	expect_seen(&w, PAGES(3), "written twice");
 	EXPECT_ERRNO(get_log(w.vm, DATA_SLOT, space), ENXIO);
 	EXPECT_ERRNO(clear_log(w.vm, DATA_SLOT, 0, 64, space), ENXIO);
@@ -91,16 +91,16 @@ static void other_writers(void)
 {
 	struct world w = world_new(LOG);
 
-	servant(w.v, OP_FILL, DATA, 100);
+	writer(w.v, OP_FILL, DATA, 100);
 	collect(&w, (u64[NPAGES / 64]){ 0 });
-	servant(w.v, OP_INSB, gpa(10) - 3, 8);
+	writer(w.v, OP_INSB, gpa(10) - 3, 8);
 	expect_seen(&w, PAGES(9, 10), "INSB");
-	servant(w.v, OP_MOVS, gpa(21) - 2, 0);
+	writer(w.v, OP_MOVS, gpa(21) - 2, 0);
 	expect_seen(&w, PAGES(20, 21), "MOVS across two pages");
-	servant(w.v, OP_CLOCK, gpa(60), 0);
+	writer(w.v, OP_CLOCK, gpa(60), 0);
 	expect_seen(&w, PAGES(60), "the clock page");
 	CHECK_OK(ioctl(w.v->fd, KVM_KVMCLOCK_CTRL, 0));
-	servant(w.v, OP_NONE, 0, 0);
+	writer(w.v, OP_NONE, 0, 0);
 	expect_seen(&w, PAGES(60), "the clock page again");
 	/* By an ioctl, which is the vCPU's as well. */
 	CHECK_EQ(vcpu_set_msr(w.v, 0x4b564d00, gpa(70)), 1, "KVM_SET_MSRS");
@@ -112,14 +112,14 @@ static void toggle(void)
 	struct world w = world_new(0);
 	u64 seen[NPAGES / 64] = { 0 };
 
-	servant(w.v, OP_FILL, DATA, 100);
+	writer(w.v, OP_FILL, DATA, 100);
 	CHECK_EQ(collect(&w, seen), 0, "entries of a slot that does not log");
 	CHECK_OK(data_slot(w.vm, NPAGES, w.mem, LOG));
-	servant(w.v, OP_WRITE, gpa(50), 1);
-	servant(w.v, OP_WRITE, gpa(150), 1);
+	writer(w.v, OP_WRITE, gpa(50), 1);
+	writer(w.v, OP_WRITE, gpa(150), 1);
 	expect_seen(&w, PAGES(50, 150), "mapped before the log began, and not");
 	CHECK_OK(data_slot(w.vm, NPAGES, w.mem, 0));
-	servant(w.v, OP_FILL, DATA, 100);
+	writer(w.v, OP_FILL, DATA, 100);
 	expect_seen(&w, NONE, "after the log");
 }
 
@@ -130,7 +130,7 @@ static void full(void)
 	u64 seen[NPAGES / 64] = { 0 }, entries = 0;
 	int stops = 0;
 
-	servant_give(w.v, OP_FILL, DATA, NPAGES);
+	writer_give(w.v, OP_FILL, DATA, NPAGES);
 	for (;;) {
 		vcpu_run(w.v);
 		if (w.v->run->exit_reason != KVM_EXIT_DIRTY_RING_FULL)
@@ -151,7 +151,7 @@ static void full(void)
 		EXPECT_EQ(*(u64 *)(w.mem + i * PAGE_SIZE), i + 1, "the content");
 	/* The room behind the limit: one more page, and KVM_RUN goes on once all is given back. */
 	memset(seen, 0, sizeof(seen));
-	servant(w.v, OP_WRITE, gpa(9), 1);
+	writer(w.v, OP_WRITE, gpa(9), 1);
 	expect_seen(&w, PAGES(9), "after all that");
 }
 
@@ -177,7 +177,7 @@ static void lies(void)
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		struct kvm_dirty_gfn *e = &w.ring.gfns[w.ring.next % w.ring.size];
 
-		servant(w.v, OP_WRITE, gpa(i), 1);
+		writer(w.v, OP_WRITE, gpa(i), 1);
 		CHECK_EQ(e->flags, KVM_DIRTY_GFN_F_DIRTY, "the flags");
 		e->slot = wrong[i].slot;
 		e->offset = wrong[i].offset;
@@ -186,12 +186,12 @@ static void lies(void)
 		CHECK_EQ(CHECK_OK(ioctl(w.vm->fd, KVM_RESET_DIRTY_RINGS, 0)), 1, "entries given back");
 	}
 	/* Page 0 was not given back in truth: it is not protected, and comes no more; others are as always. */
-	servant(w.v, OP_WRITE, gpa(100), 1);
+	writer(w.v, OP_WRITE, gpa(100), 1);
 	CHECK_EQ(collect(&w, seen), 1, "entries");
 	CHECK(log_bit(seen, 100), "the page written");
 	/* An entry that is skipped holds up those behind it, until it is given back too. */
-	servant(w.v, OP_WRITE, gpa(101), 1);
-	servant(w.v, OP_WRITE, gpa(102), 1);
+	writer(w.v, OP_WRITE, gpa(101), 1);
+	writer(w.v, OP_WRITE, gpa(102), 1);
 	w.ring.gfns[(w.ring.next + 1) % w.ring.size].flags |= KVM_DIRTY_GFN_F_RESET;
 	CHECK_EQ(CHECK_OK(ioctl(w.vm->fd, KVM_RESET_DIRTY_RINGS, 0)), 0, "entries");
 	w.ring.gfns[w.ring.next % w.ring.size].flags |= KVM_DIRTY_GFN_F_RESET;
@@ -202,20 +202,20 @@ static void lies(void)
 static void two_rings(void)
 {
 	struct world w = world_new(LOG);
-	struct vcpu *second = servant_in(w.vm, 1);
+	struct vcpu *second = writer_in(w.vm, 1);
 	struct ring other = ring_map(second, RING_BYTES);
 	u64 seen[NPAGES / 64] = { 0 }, offset;
 	u32 slot;
 
-	servant(w.v, OP_WRITE, gpa(1), 1);
-	servant(second, OP_WRITE, gpa(2), 1);
+	writer(w.v, OP_WRITE, gpa(1), 1);
+	writer(second, OP_WRITE, gpa(2), 1);
 	CHECK(ring_collect(&other, &slot, &offset), "an entry of the second vCPU");
 	CHECK(slot == DATA_SLOT && offset == 2, "slot %u, offset %llu", slot, (unsigned long long)offset);
 	CHECK(!ring_collect(&other, &slot, &offset), "more than one entry");
 	CHECK(ring_collect(&w.ring, &slot, &offset) && offset == 1, "an entry of the first vCPU");
 	CHECK_EQ(CHECK_OK(ioctl(w.vm->fd, KVM_RESET_DIRTY_RINGS, 0)), 2, "entries of both");
 	/* Protected for both again: written by the other one this time. */
-	servant(second, OP_WRITE, gpa(1), 1);
+	writer(second, OP_WRITE, gpa(1), 1);
 	CHECK(ring_collect(&other, &slot, &offset) && offset == 1, "an entry of the second vCPU");
 	CHECK(!ring_collect(&w.ring, &slot, &offset), "an entry of the first vCPU");
 	collect(&w, seen);

@@ -13,7 +13,7 @@ static volatile struct {
 	u64 op, addr, value;
 } command;
 
-GUEST static void servant_guest(u64 arg)
+GUEST static void writer_guest(u64 arg)
 {
 	(void)arg;
 	g_sti();
@@ -55,18 +55,18 @@ GUEST static void servant_guest(u64 arg)
 	}
 }
 
-struct vcpu *servant_in(struct vm *vm, int id)
+struct vcpu *writer_in(struct vm *vm, int id)
 {
 	struct vcpu *v = vcpu_new(vm, id);
 
-	vcpu_mode_long(v, servant_guest, 0);
+	vcpu_mode_long(v, writer_guest, 0);
 	vcpu_expect_port(v, PORT_SAY);
 	return v;
 }
 
-struct vcpu *servant_new(unsigned int vm_flags)
+struct vcpu *writer_new(unsigned int vm_flags)
 {
-	return servant_in(vm_new(vm_flags), 0);
+	return writer_in(vm_new(vm_flags), 0);
 }
 
 /* Is the exit a question, and no word of the guest? Answers it. */
@@ -83,21 +83,21 @@ static bool answer(struct kvm_run *run)
 	return false;
 }
 
-void servant_give(struct vcpu *v, u64 op, u64 addr, u64 value)
+void writer_give(struct vcpu *v, u64 op, u64 addr, u64 value)
 {
 	G(v->vm, command.op) = op;
 	G(v->vm, command.addr) = addr;
 	G(v->vm, command.value) = value;
 }
 
-u64 servant(struct vcpu *v, u64 op, u64 addr, u64 value)
+u64 writer(struct vcpu *v, u64 op, u64 addr, u64 value)
 {
-	servant_give(v, op, addr, value);
+	writer_give(v, op, addr, value);
 	do
 		vcpu_run(v);
 	while (answer(v->run));
 	if (v->run->exit_reason != KVM_EXIT_IO || v->run->io.port != PORT_SAY)
-		vcpu_fail(v, "the servant did not come back");
+		vcpu_fail(v, "the writer did not come back");
 	return G(v->vm, command.value);
 }
 

@@ -14,7 +14,7 @@
 
 /* ------------------------------------------------------------------ the guest */
 
-enum servant_op { OP_NONE, OP_WRITE, OP_READ, OP_FILL, OP_INSB, OP_MOVS, OP_CLOCK, OP_WALL_CLOCK, OP_SPIN };
+enum writer_op { OP_NONE, OP_WRITE, OP_READ, OP_FILL, OP_INSB, OP_MOVS, OP_CLOCK, OP_WALL_CLOCK, OP_SPIN };
 
 /*
  * WRITE: @value to @addr; READ: from there to the answer; FILL: a word in each of @value pages; INSB: @value bytes from port INS_PORT to
@@ -22,11 +22,11 @@ enum servant_op { OP_NONE, OP_WRITE, OP_READ, OP_FILL, OP_INSB, OP_MOVS, OP_CLOC
  */
 #define INS_PORT 0x5b0
 
-struct vcpu *servant_new(unsigned int vm_flags);	/* ready for its first command */
-struct vcpu *servant_in(struct vm *vm, int id);		/* the same in a VM that is there; one at a time has a command */
+struct vcpu *writer_new(unsigned int vm_flags);	/* ready for its first command */
+struct vcpu *writer_in(struct vm *vm, int id);		/* the same in a VM that is there; one at a time has a command */
 /* Gives a command and runs it to its end; ports and MMIO are answered with bytes 0x5a. */
-u64 servant(struct vcpu *v, u64 op, u64 addr, u64 value);
-void servant_give(struct vcpu *v, u64 op, u64 addr, u64 value);	/* the first half of it */
+u64 writer(struct vcpu *v, u64 op, u64 addr, u64 value);
+void writer_give(struct vcpu *v, u64 op, u64 addr, u64 value);	/* the first half of it */
 
 /* ------------------------------------------------------------------ the log */
 
