@@ -25,7 +25,7 @@ static unsigned int passes = 150;
 static volatile u64 stop_guests;
 
 /* Its own word in pages at random; now and then four bytes from MMIO, and the clock page moved. */
-GUEST static void writer(u64 self)
+GUEST static void hammering(u64 self)
 {
 	u64 seed = self * 77777 + 12345;
 
@@ -80,7 +80,7 @@ static void *run(void *arg)
 		}
 	}
 	if (r->exit_reason != KVM_EXIT_IO || r->io.port != PORT_DONE)
-		vcpu_fail(c->v, "a writer's end");
+		vcpu_fail(c->v, "a hammering's end");
 	c->ended = true;
 	return NULL;
 }
@@ -136,7 +136,7 @@ static void start(struct world *w, bool rings)
 		struct cpu *c = &w->cpu[i];
 
 		c->v = vcpu_new(w->vm, i);
-		vcpu_mode_long(c->v, writer, (u64)i);
+		vcpu_mode_long(c->v, hammering, (u64)i);
 		if (rings)
 			c->ring = ring_map(c->v, RING_BYTES);
 	}
