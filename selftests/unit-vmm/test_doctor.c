@@ -101,7 +101,8 @@ static void test_agrees_with_the_module(void **state)
 {
 	static const char *const files[] = { "skylake-x", "haswell", "westmere", "unlocked", "nehalem", "core2", "firmware-locked",
 					     "smx-only", "no-true-controls", "no-msr-bitmaps", "pentium4" };
-	static const struct vtx_wishes wishes = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true };
+	static const struct vtx_wishes wishes = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true,
+					   .tpr_shadow = true, .apicv = true };
 	struct vtx_msr_values values;
 	struct vtx_caps caps;
 

@@ -25,7 +25,8 @@ static const struct vtx_msr_values good = {
 	.ept_vpid = 0x00000f0106734141ULL,
 };
 
-static const struct vtx_wishes all = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true };
+static const struct vtx_wishes all = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true,
+					   .tpr_shadow = true, .apicv = true, .apicv_forced = true };
 
 static void assert_names(const struct vtx_msr_values *m, const char *words)
 {
