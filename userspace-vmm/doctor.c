@@ -8,7 +8,7 @@
 
 static const struct vtx_wishes vtx_all_wishes = {
 	.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .ple = true,
-	.preemption_timer = true, .pml = true,
+	.preemption_timer = true, .pml = true, .tpr_shadow = true, .apicv = true,
 };
 
 /* Adds a finding; the fix is given to vtx_fix() afterwards. */

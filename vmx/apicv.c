@@ -27,7 +27,7 @@ static const struct {
 	bool tpr_shadow, delivers;
 	u32 proc2;
 } modes[] = {
-	[VTX_APICV_OFF] = { "software" },
+	[VTX_APICV_NONE] = { "software" },
 	[VTX_APICV_TPR] = { "software, TPR shadow", true },
 	[VTX_APICV_HIDDEN] = { "software: APIC off, moved, or in x2APIC mode that the processor cannot virtualize", false, false,
 			       SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES },
@@ -42,11 +42,13 @@ const char *vtx_apicv_mode_name(u8 mode)
 
 const char *vtx_apicv_why_not(bool lapic)
 {
-	if (!lapic)
-		return "no local APIC in the kernel";
-	if (vtx_caps.apicv)
-		return NULL;
-	return vtx_caps.apicv_there ? "switched off by a module parameter" : "the processor lacks it";
+	static const char *const why[] = {
+		[VTX_APICV_UNWANTED] = "switched off by a module parameter",
+		[VTX_APICV_LACKING] = "the processor lacks it",
+		[VTX_APICV_INCOMPLETE] = "the processor has it without posted interrupts, as an emulator does (enable_apicv=1 uses it)",
+	};
+
+	return lapic ? why[vtx_caps.apicv_why] : "no local APIC in the kernel";
 }
 
 static enum vtx_apicv_mode choose(const struct vtx_vcpu *vcpu)
@@ -54,9 +56,9 @@ static enum vtx_apicv_mode choose(const struct vtx_vcpu *vcpu)
 	const struct vtx_lapic *apic;
 
 	if (!vcpu->apic)
-		return VTX_APICV_OFF;
+		return VTX_APICV_NONE;
 	if (!vtx_caps.apicv)
-		return vtx_caps.tpr_shadow ? VTX_APICV_TPR : VTX_APICV_OFF;
+		return vtx_caps.tpr_shadow ? VTX_APICV_TPR : VTX_APICV_NONE;
 	apic = &vcpu->apic->lapic;
 	if (vtx_lapic_x2apic(apic))
 		return vtx_caps.apicv_x2apic ? VTX_APICV_X2APIC : VTX_APICV_HIDDEN;

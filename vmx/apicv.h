@@ -10,7 +10,7 @@
 struct vtx_vcpu;
 
 enum vtx_apicv_mode {
-	VTX_APICV_OFF,		/* nothing: no local APIC in the kernel, or no TPR shadow */
+	VTX_APICV_NONE,		/* nothing: no local APIC in the kernel, or no TPR shadow */
 	VTX_APICV_TPR,		/* CR8 only */
 	VTX_APICV_HIDDEN,	/* nothing, and the APIC-access page of the VM's other vCPUs is no memory for this one */
 	VTX_APICV_XAPIC,	/* registers in memory, and delivery of interrupts */

@@ -13,6 +13,7 @@
 
 #define PROC_CR3_EXITS (BIT(9) | BIT(15) | BIT(16)) /* INVLPG, CR3 load, CR3 store */
 
+#define PIN_POSTED BIT(7)
 #define PROC_TPR_SHADOW BIT(21)
 
 #define PROC2_APIC_ACCESSES BIT(0)
@@ -87,15 +88,25 @@ static const char *check_ept(const struct vtx_msr_values *m)
 /*
  * The TPR shadow is of use alone; the rest only together: where the processor does not deliver interrupts, virtual registers would
  * save a few exits and cost more than one way through the code.
+ *
+ * Posted interrupts, which vtx does not use, came with virtual-interrupt delivery. Who has the one without the other is an emulator,
+ * and the one there is (Bochs 2.7, docs/errata.md) delivers wrongly: it has to be told explicitly. KVM asks for both as well.
  */
 static void decide_apic(const struct vtx_msr_values *m, const struct vtx_wishes *w, struct vtx_caps *c)
 {
-	u32 allowed = (u32)(m->proc >> 32), allowed2 = (u32)(m->proc2 >> 32);
+	u32 allowed = (u32)(m->proc >> 32), allowed2 = (u32)(m->proc2 >> 32), pin = (u32)(m->pin >> 32);
 	const u32 needed = PROC2_APIC_ACCESSES | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTR;
 
 	c->tpr_shadow = w->tpr_shadow && (allowed & PROC_TPR_SHADOW);
-	c->apicv_there = (allowed & PROC_TPR_SHADOW) && (allowed2 & needed) == needed;
-	c->apicv = w->apicv && c->tpr_shadow && c->apicv_there;
+	if (!(allowed & PROC_TPR_SHADOW) || (allowed2 & needed) != needed)
+		c->apicv_why = VTX_APICV_LACKING;
+	else if (!w->apicv || !c->tpr_shadow)
+		c->apicv_why = VTX_APICV_UNWANTED;
+	else if (!(pin & PIN_POSTED) && !w->apicv_forced)
+		c->apicv_why = VTX_APICV_INCOMPLETE;
+	else
+		c->apicv_why = VTX_APICV_ON;
+	c->apicv = c->apicv_why == VTX_APICV_ON;
 	c->apicv_x2apic = c->apicv && (allowed2 & PROC2_X2APIC);
 }
 

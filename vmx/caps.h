@@ -21,7 +21,10 @@ struct vtx_msr_values {
 /* Module parameters that switch optional features off. */
 struct vtx_wishes {
 	bool vpid, ept_ad, large_pages, tsc_scaling, ple, preemption_timer, pml, tpr_shadow, apicv;
+	bool apicv_forced;		/* also where posted interrupts are missing, see decide_apic() */
 };
+
+enum vtx_apicv_why { VTX_APICV_ON, VTX_APICV_UNWANTED, VTX_APICV_LACKING, VTX_APICV_INCOMPLETE };
 
 /* The decision. */
 struct vtx_caps {
@@ -38,7 +41,7 @@ struct vtx_caps {
 	u8 preemption_rate;		/* it counts down each time that this bit of the TSC changes */
 	bool tpr_shadow;		/* CR8 without exits */
 	bool apicv, apicv_x2apic;	/* the processor delivers virtual interrupts; also in x2APIC mode */
-	bool apicv_there;		/* ... or would, if that was wanted */
+	u8 apicv_why;			/* enum vtx_apicv_why: ... or why not */
 	u64 eptp_bits;			/* memory type and walk length for an EPTP */
 };
 

@@ -389,6 +389,7 @@ void vtx_events_after_exit(struct vtx_vcpu *vcpu)
 	u32 info = vtx_vmread32(IDT_VECTORING_INFO_FIELD);
 	u8 vector = info & INTR_INFO_VECTOR_MASK;
 	u32 type = (info & INTR_INFO_INTR_TYPE_MASK) >> 8;
+	bool was_injected = ev->irq.injected;
 
 	vcpu->vectoring = info;
 	ev->exc_entered = ev->exc.injected;
@@ -421,6 +422,9 @@ void vtx_events_after_exit(struct vtx_vcpu *vcpu)
 		ev->irq.injected = true;
 		ev->irq.soft = type == TYPE_SOFT_INTR;
 		ev->irq.vector = vector;
+		/* One that vtx did not inject is the processor's own, and that is the vector in service: Bochs 2.7 gives an older one. */
+		if (type == TYPE_EXT_INTR && !was_injected && vcpu->apic && vcpu->apic->lapic.apicv)
+			ev->irq.vector = vtx_vmread16(GUEST_INTR_STATUS) >> 8;
 		break;
 	}
 }

@@ -58,8 +58,25 @@ module_param_named(pml, wishes.pml, bool, 0444);
 MODULE_PARM_DESC(pml, "let the processor log the pages it writes while a memory slot has a dirty log; needs eptad (default Y)");
 module_param_named(flexpriority, wishes.tpr_shadow, bool, 0444);
 MODULE_PARM_DESC(flexpriority, "let the processor keep the task priority (TPR shadow); without it no enable_apicv either (default Y)");
-module_param_named(enable_apicv, wishes.apicv, bool, 0444);
-MODULE_PARM_DESC(enable_apicv, "let the processor keep the local APIC's registers and deliver interrupts where it can (default Y)");
+/* Y means also where posted interrupts are missing (vmx/caps.c); read back it says what came of it. */
+static int set_apicv(const char *value, const struct kernel_param *kp)
+{
+	int r = value ? kstrtobool(value, &wishes.apicv) : 0;
+
+	if (!value)
+		wishes.apicv = true;
+	wishes.apicv_forced = wishes.apicv;
+	return r;
+}
+
+static int get_apicv(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%c\n", vtx_caps.apicv ? 'Y' : 'N');
+}
+
+static const struct kernel_param_ops apicv_ops = { .flags = KERNEL_PARAM_OPS_FL_NOARG, .set = set_apicv, .get = get_apicv };
+module_param_cb(enable_apicv, &apicv_ops, NULL, 0444);
+MODULE_PARM_DESC(enable_apicv, "let the processor keep the local APIC's registers and deliver interrupts (default: where it also has posted interrupts)");
 
 static u64 msr_or_zero(u32 msr, void *unused)
 {

@@ -80,7 +80,7 @@ static void *run(void *arg)
 		}
 	}
 	if (r->exit_reason != KVM_EXIT_IO || r->io.port != PORT_DONE)
-		vcpu_fail(c->v, "a hammering's end");
+		vcpu_fail(c->v, "a writer's end");
 	c->ended = true;
 	return NULL;
 }

@@ -28,7 +28,7 @@ static const struct vtx_msr_values good = {
 
 static const struct vtx_wishes all = {
 	.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .ple = true,
-	.preemption_timer = true, .pml = true,
+	.preemption_timer = true, .pml = true, .tpr_shadow = true, .apicv = true, .apicv_forced = true,
 };
 
 static void assert_names(const struct vtx_msr_values *m, const char *words)
