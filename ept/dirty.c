@@ -197,7 +197,7 @@ static bool protect_words(struct vtx_vm *vm, const struct vtx_slot *slot, u64 at
 	struct vtx_ept *ept = &vm->ept;
 	bool flush;
 
-	vtx_ept_topup(ept); /* for large pages; without memory they are zapped */
+	vtx_ept_spares_for_splits(ept);
 	write_lock(&ept->lock);
 	flush = vtx_ept_protect_words(ept, slot->gfn + at * 64, words, n);
 	write_unlock(&ept->lock);

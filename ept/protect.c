@@ -8,6 +8,7 @@
  * The processor may set accessed and dirty flags beside our stores. Where a dirty flag is lost so, the page has been logged already and
  * will be once more; where it is taken away, it was set, and the processor does not touch it.
  */
+#include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/sched.h>
@@ -44,6 +45,23 @@ static u64 *split(struct vtx_ept *ept, u64 *entry, int level)
 	/* The table's contents before the reference to it: x86 keeps stores in order, the compiler is told. */
 	smp_store_release(entry, vtx_epte_table(__pa(table)));
 	return table;
+}
+
+void vtx_ept_spares_for_splits(struct vtx_ept *ept)
+{
+	while (READ_ONCE(ept->nspare) < VTX_EPT_SPARES) {
+		u64 *page = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+
+		if (!page)
+			return;
+		write_lock(&ept->lock);
+		if (ept->nspare < VTX_EPT_SPARES) {
+			ept->spare[ept->nspare++] = page;
+			page = NULL;
+		}
+		write_unlock(&ept->lock);
+		free_page((unsigned long)page);
+	}
 }
 
 /*
@@ -158,7 +176,7 @@ void vtx_ept_protect_range(struct vtx_vm *vm, u64 gfn, u64 end)
 	bool flush = false;
 
 	while (gfn < end) {
-		vtx_ept_topup(ept); /* without memory large pages are zapped instead of split */
+		vtx_ept_spares_for_splits(ept);
 		write_lock(&ept->lock);
 		gfn = protect_some(ept, gfn, end, &flush);
 		write_unlock(&ept->lock);

@@ -10,6 +10,9 @@
 
 struct vtx_vm;
 
+/* As many spare tables as the EPT keeps, as far as there is memory: large pages are split with them, else zapped. May sleep, no locks. */
+void vtx_ept_spares_for_splits(struct vtx_ept *ept);
+
 /* The bit of an entry that stands for "writes go unnoticed". */
 static inline u64 vtx_epte_unnoticed(bool pml)
 {
@@ -19,7 +22,7 @@ static inline u64 vtx_epte_unnoticed(bool pml)
 /**
  * vtx_ept_protect_words() - the next write to each page of a bitmap becomes known
  * @gfn: frame of bit 0 of @words[0], any alignment; @n: number of words. ept->lock held for writing. A large page is split where a spare
- * table is there (vtx_ept_topup()), else zapped.
+ * table is there, else zapped.
  * Return: must translations be flushed?
  */
 bool vtx_ept_protect_words(struct vtx_ept *ept, u64 gfn, const u64 *words, unsigned int n);

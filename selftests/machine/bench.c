@@ -48,10 +48,79 @@ LOOP(eventfd_loop, "movl $0x700, %%edx", "outb %%al, %%dx")
 LOOP(mmio_loop, "", "movl %%eax, (%%rdi)")
 LOOP(touch_loop, "", "movb $1, (%%rdi)\n\taddq $4096, %%rdi")
 
+/* ------------------------------------------------------------------ the dirty log */
+
+#define LOG_MEMORY (256UL << 20)
+#define LOG_PAGES (LOG_MEMORY / PAGE_SIZE)
+#define LOG_GPA 0x40000000UL
+
+GUEST static void write_pages(u64 pages)
+{
+	for (;;) {
+		g_say(0);
+		for (u64 i = 0; i < pages; i++)
+			*(volatile u64 *)(LOG_GPA + i * PAGE_SIZE) = i;
+	}
+}
+
+static u64 host_tsc(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+static u64 timed_pass(struct vm *vm, u64 want)
+{
+	static u64 bitmap[LOG_PAGES / 64];
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
+	u64 start, pages = 0;
+
+	memset(bitmap, 0, sizeof(bitmap));
+	start = host_tsc();
+	CHECK_OK(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log));
+	start = host_tsc() - start;
+	for (size_t i = 0; i < ARRAY_SIZE(bitmap); i++)
+		pages += (u64)__builtin_popcountll(bitmap[i]);
+	CHECK_EQ(pages, want, "pages in the log");
+	return start;
+}
+
+enum log_figure { LOG_ALL, LOG_NONE, LOG_WRITE, LOG_FIGURES };
+
+/* A guest that has written every page once in each round; the host gives it huge pages, which the log breaks up. The better of two rounds. */
+static u64 dirty_log(u64 figure)
+{
+	u64 best[LOG_FIGURES] = { ~0ULL, ~0ULL, ~0ULL }, start;
+	struct vm *vm = vm_new_sized(0, BENCH_MEMORY);
+	struct vcpu *v = vcpu_new(vm, 0);
+	u8 *raw = host_pages(LOG_MEMORY + (2UL << 20)), *mem = (u8 *)(((uintptr_t)raw + (2UL << 20) - 1) & ~((2UL << 20) - 1));
+
+	madvise(mem, LOG_MEMORY, MADV_HUGEPAGE);
+	CHECK_OK(vm_slot(vm, 1, LOG_GPA, LOG_MEMORY, mem, 0));
+	vcpu_mode_long(v, write_pages, LOG_PAGES);
+	vcpu_expect_port(v, PORT_SAY);
+	vcpu_expect_port(v, PORT_SAY);
+	CHECK_OK(vm_slot(vm, 1, LOG_GPA, LOG_MEMORY, mem, KVM_MEM_LOG_DIRTY_PAGES));
+	for (int round = 0; round < 2; round++) {
+		start = host_tsc();
+		vcpu_expect_port(v, PORT_SAY);
+		start = (host_tsc() - start) / LOG_PAGES;
+		best[LOG_WRITE] = start < best[LOG_WRITE] ? start : best[LOG_WRITE];
+		start = timed_pass(vm, LOG_PAGES);
+		best[LOG_ALL] = start < best[LOG_ALL] ? start : best[LOG_ALL];
+		start = timed_pass(vm, 0);
+		best[LOG_NONE] = start < best[LOG_NONE] ? start : best[LOG_NONE];
+	}
+	vm_free(vm);
+	vcpu_free(v);
+	munmap(raw, LOG_MEMORY + (2UL << 20));
+	return best[figure];
+}
+
 static const struct bench {
 	const char *name;
 	void (*loop)(u64);
 	u64 arg;
+	u64 (*measure)(u64);	/* instead of a loop of exits; the name says what its figure is */
 } benches[] = {
 	{ "CPUID answered in the kernel", cpuid_loop, 0 },
 	{ "VMCALL, unknown number", vmcall_loop, 0 },
@@ -60,11 +129,14 @@ static const struct bench {
 	{ "OUT to an ioeventfd", eventfd_loop, 0 },
 	{ "MMIO write to user space and back", mmio_loop, GUEST_ABSENT },
 	{ "first touch of a 4K page", touch_loop, GUEST_FREE },
+	{ "write to a page with dirty log", .measure = dirty_log, .arg = LOG_WRITE },
+	{ "dirty-log pass, 256 MiB, all dirty", .measure = dirty_log, .arg = LOG_ALL },
+	{ "dirty-log pass, 256 MiB, none dirty", .measure = dirty_log, .arg = LOG_NONE },
 };
 
 #define COUNT ARRAY_SIZE(benches)
 
-static u64 run_bench(const struct bench *b)
+static u64 run_loop(const struct bench *b)
 {
 	struct kvm_ioeventfd bell = { .addr = 0x700, .len = 1, .fd = eventfd(0, EFD_CLOEXEC),
 				      .flags = KVM_IOEVENTFD_FLAG_PIO };
@@ -85,6 +157,11 @@ static u64 run_bench(const struct bench *b)
 	vcpu_free(v);
 	close(bell.fd);
 	return result;
+}
+
+static u64 run_bench(const struct bench *b)
+{
+	return b->measure ? b->measure(b->arg) : run_loop(b);
 }
 
 static const char *what_is(const char *path)
