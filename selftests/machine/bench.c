@@ -122,13 +122,13 @@ static const struct bench {
 	u64 arg;
 	u64 (*measure)(u64);	/* instead of a loop of exits; the name says what its figure is */
 } benches[] = {
-	{ "CPUID answered in the kernel", cpuid_loop, 0 },
-	{ "VMCALL, unknown number", vmcall_loop, 0 },
-	{ "RDMSR of IA32_MISC_ENABLE", rdmsr_loop, 0 },
-	{ "OUT to user space and back", out_loop, 0 },
-	{ "OUT to an ioeventfd", eventfd_loop, 0 },
-	{ "MMIO write to user space and back", mmio_loop, GUEST_ABSENT },
-	{ "first touch of a 4K page", touch_loop, GUEST_FREE },
+	{ "CPUID answered in the kernel", cpuid_loop, 0, NULL },
+	{ "VMCALL, unknown number", vmcall_loop, 0, NULL },
+	{ "RDMSR of IA32_MISC_ENABLE", rdmsr_loop, 0, NULL },
+	{ "OUT to user space and back", out_loop, 0, NULL },
+	{ "OUT to an ioeventfd", eventfd_loop, 0, NULL },
+	{ "MMIO write to user space and back", mmio_loop, GUEST_ABSENT, NULL },
+	{ "first touch of a 4K page", touch_loop, GUEST_FREE, NULL },
 	{ "write to a page with dirty log", .measure = dirty_log, .arg = LOG_WRITE },
 	{ "dirty-log pass, 256 MiB, all dirty", .measure = dirty_log, .arg = LOG_ALL },
 	{ "dirty-log pass, 256 MiB, none dirty", .measure = dirty_log, .arg = LOG_NONE },
