@@ -2,11 +2,12 @@
 /*
  * Protecting EPT entries for the dirty log: see the header.
  *
- * Where the processor keeps dirty flags and PML is on, an entry stays writable and loses its dirty flag: the processor logs the page when
- * it sets the flag again.  Otherwise the entry loses its write permission, and the next write is an EPT violation.
+ * Where the processor keeps dirty flags and PML is on, an entry stays writable and loses its dirty flag: the processor logs
+ * the page when it sets the flag again.  Otherwise the entry loses its write permission, and the next write is an EPT
+ * violation.
  *
- * The processor may set accessed and dirty flags beside our stores. Where a dirty flag is lost so, the page has been logged already and
- * will be once more; where it is taken away, it was set, and the processor does not touch it.
+ * The processor may set accessed and dirty flags beside our stores. Where a dirty flag is lost so, the page has been logged
+ * already and will be once more; where it is taken away, it was set, and the processor does not touch it.
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -24,9 +25,9 @@ static u64 *child(u64 entry)
 }
 
 /*
- * Replaces the leaf at @entry by a table with the same translation. The size changes without the entry being absent in between, which is
- * allowed as long as all that can be cached is the same frame with the same permissions (SDM vol. 3, 29.4.3 and 4.10.2.3), and the
- * caller flushes. Return: the table, or NULL: no spare, the leaf is gone.
+ * Replaces the leaf at @entry by a table with the same translation. The size changes without the entry being absent in
+ * between, which is allowed as long as all that can be cached is the same frame with the same permissions (SDM vol. 3, 29.4.3
+ * and 4.10.2.3), and the caller flushes. Return: the table, or NULL: no spare, the leaf is gone.
  */
 static u64 *split(struct vtx_ept *ept, u64 *entry, int level)
 {
@@ -65,8 +66,8 @@ void vtx_ept_spares_for_splits(struct vtx_ept *ept)
 }
 
 /*
- * The table of 4K entries for @gfn; large pages on the way are split (*@flush becomes true). NULL: nothing is mapped there, and *@span
- * says for how many frames around.
+ * The table of 4K entries for @gfn; large pages on the way are split (*@flush becomes true). NULL: nothing is mapped there,
+ * and *@span says for how many frames around.
  */
 static u64 *leaf_table(struct vtx_ept *ept, u64 gfn, u64 *span, bool *flush)
 {

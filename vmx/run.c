@@ -146,8 +146,9 @@ static void after_exit(struct vtx_vcpu *vcpu)
 	vtx_exit_open(vcpu, reason, tsc);
 	trace_kvm_exit(reason, vcpu);
 	/*
-	 * An injected event is delivered before the processor looks at external interrupts. A guest whose exceptions raise the next one
-	 * in delivery, for ever (#AC upon #AC, CVE-2015-5307; #DB upon #DB, CVE-2015-8104), would starve the host without a look here.
+	 * An injected event is delivered before the processor looks at external interrupts. A guest whose exceptions raise the next
+	 * one in delivery, for ever (#AC upon #AC, CVE-2015-5307; #DB upon #DB, CVE-2015-8104), would starve the host without a look
+	 * here.
 	 */
 	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT || reason == EXIT_REASON_EXCEPTION_NMI || unlikely(something_injected(vcpu)))
 		vtx_session_take_interrupts(vcpu);
@@ -188,7 +189,10 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 
 		if (unlikely(enter_guest(vcpu))) {
 			WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
-			/* VMLAUNCH or VMRESUME failed. The error is taken now, as the next VMX instruction that fails overwrites it. */
+			/*
+			 * VMLAUNCH or VMRESUME failed. The error is taken now, as the next VMX instruction that fails
+			 * overwrites it.
+			 */
 			r = not_entered(vcpu, ~0u, vtx_vmread32(VM_INSTRUCTION_ERROR));
 			break;
 		}
@@ -392,7 +396,10 @@ static int run_once(struct vtx_vcpu *vcpu)
 		return VTX_EXIT_USER;
 	}
 	r = inner_loop(vcpu);
-	/* User space reads a ring without asking: what the processor has logged is in it whenever the vCPU is not in the inner loop. */
+	/*
+	 * User space reads a ring without asking: what the processor has logged is in it whenever the vCPU is not in the
+	 * inner loop.
+	 */
 	if (unlikely(vcpu->dirty_log.ring.gfns))
 		vtx_pml_drain(vcpu);
 	if (r == VTX_EXIT_SLOW)

@@ -86,7 +86,10 @@ static u64 timed_pass(struct vm *vm, u64 want)
 
 enum log_figure { LOG_ALL, LOG_NONE, LOG_WRITE, LOG_FIGURES };
 
-/* A guest that has written every page once in each round; the host gives it huge pages, which the log breaks up. The better of two rounds. */
+/*
+ * A guest that has written every page once in each round; the host gives it huge pages, which the log breaks up. The better
+ * of two rounds.
+ */
 static u64 dirty_log(u64 figure)
 {
 	u64 best[LOG_FIGURES] = { ~0ULL, ~0ULL, ~0ULL }, start;
