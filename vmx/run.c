@@ -146,9 +146,8 @@ static void after_exit(struct vtx_vcpu *vcpu)
 	vtx_exit_open(vcpu, reason, tsc);
 	trace_kvm_exit(reason, vcpu);
 	/*
-	 * An injected event is delivered before the processor looks at external interrupts. A guest whose exceptions raise the next
-	 * one in delivery, for ever (#AC upon #AC, CVE-2015-5307; #DB upon #DB, CVE-2015-8104), would starve the host without a look
-	 * here.
+	 * An injected event is delivered before the processor looks at external interrupts. A guest whose exceptions raise the next one
+	 * in delivery, for ever (#AC upon #AC, CVE-2015-5307; #DB upon #DB, CVE-2015-8104), would starve the host without a look here.
 	 */
 	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT || reason == EXIT_REASON_EXCEPTION_NMI || unlikely(something_injected(vcpu)))
 		vtx_session_take_interrupts(vcpu);
@@ -189,10 +188,7 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 
 		if (unlikely(enter_guest(vcpu))) {
 			WRITE_ONCE(vcpu->mode, VTX_OUTSIDE);
-			/*
-			 * VMLAUNCH or VMRESUME failed. The error is taken now, as the next VMX instruction that fails
-			 * overwrites it.
-			 */
+			/* VMLAUNCH or VMRESUME failed. The error is taken now, as the next VMX instruction that fails overwrites it. */
 			r = not_entered(vcpu, ~0u, vtx_vmread32(VM_INSTRUCTION_ERROR));
 			break;
 		}
