@@ -2,17 +2,17 @@
 /*
  * The dirty log of a VM: marking, handing out, protecting again.
  *
- * No write is lost because a page that can be written without anybody noticing always has its bit set, or an entry in a ring, or a log entry
- * of its processor on the way there:
+ * No write is lost because a page that can be written without anybody noticing always has its bit set, or an entry in a ring,
+ * or a log entry of its processor on the way there:
  *
- *  - whoever makes a page writable marks it under the same hold of ept->lock, or, where the processor logs, maps it with the dirty flag
- *    clear (ept/fault.c);
- *  - whoever takes bits (or gets ring entries back) protects those pages afterwards, under ept->lock, and flushes before the ioctl
- *    returns. A write that comes in between is in the page that user space reads after the ioctl;
+ *  - whoever makes a page writable marks it under the same hold of ept->lock, or, where the processor logs, maps it with the
+ *    dirty flag clear (ept/fault.c);
+ *  - whoever takes bits (or gets ring entries back) protects those pages afterwards, under ept->lock, and flushes before the
+ *    ioctl returns. A write that comes in between is in the page that user space reads after the ioctl;
  *  - kernel writes mark after the write. Marking is a locked operation, so who takes the bit sees the write.
  *
- * Where a slot begins with all bits set (KVM_DIRTY_LOG_INITIALLY_SET) pages stay as they are mapped, large ones too, until their bits are
- * taken.
+ * Where a slot begins with all bits set (KVM_DIRTY_LOG_INITIALLY_SET) pages stay as they are mapped, large ones too, until
+ * their bits are taken.
  */
 #include <linux/bitmap.h>
 #include <linux/compat.h>
@@ -30,6 +30,9 @@
 
 #define CHUNK 64	/* words of a bitmap that are worked on at a time: 4096 pages, 8 tables of 4K entries or 9 */
 
+#define GET_AT offsetof(struct kvm_dirty_log, dirty_bitmap)
+#define CLEAR_AT offsetof(struct kvm_clear_dirty_log, dirty_bitmap)
+
 /* ------------------------------------------------------------------ marking */
 
 /* The vCPU that this thread has loaded. Walks all of them: for kernel writes, which cost more anyway. */
@@ -45,8 +48,8 @@ static struct vtx_vcpu *loaded_vcpu(struct vtx_vm *vm)
 }
 
 /*
- * A ring can be overrun by those alone who write through ioctls again and again without giving entries back: KVM_RUN stops at the soft
- * limit. Losing the page in silence is no choice.
+ * A ring can be overrun by those alone who write through ioctls again and again without giving entries back: KVM_RUN stops at
+ * the soft limit. Losing the page in silence is no choice.
  */
 static void push(struct vtx_vcpu *vcpu, u32 slot, u64 offset)
 {
@@ -57,7 +60,8 @@ static void push(struct vtx_vcpu *vcpu, u32 slot, u64 offset)
 	done = vtx_ring_push(&d->ring, slot, offset);
 	raw_spin_unlock(&d->ring_lock);
 	if (unlikely(!done))
-		vtx_vm_fail(vcpu->vm, NULL, "the dirty ring of vCPU %u has no place for page %llu of slot %u", vcpu->id, offset, slot);
+		vtx_vm_fail(vcpu->vm, NULL, "the dirty ring of vCPU %u has no place for page %llu of slot %u", vcpu->id,
+			    offset, slot);
 	else if (unlikely(vtx_ring_soft_full(&d->ring)))
 		vtx_vcpu_request(vcpu, VTX_REQ_RING_FULL);
 }
@@ -89,7 +93,10 @@ bool vtx_dirty_ring_stops(struct vtx_vcpu *vcpu)
 
 /* ------------------------------------------------------------------ slots */
 
-/* From its return on every vCPU logs what it writes: those that ran have left guest mode, and see the request before they enter again. */
+/*
+ * From its return on every vCPU logs what it writes: those that ran have left guest mode, and see the request before they
+ * enter again.
+ */
 static void start_logging(struct vtx_vm *vm)
 {
 	WRITE_ONCE(vm->dirty_log.slots, vm->dirty_log.slots + 1);
@@ -178,7 +185,10 @@ static u64 __user *user_bitmap(u64 address)
 	return in_compat_syscall() ? compat_ptr(address) : (u64 __user *)address;
 }
 
-/* The slot that user space means, as it logs. vm->slots_lock held. Return: 0, -EINVAL (number), -ENOENT (no such slot, or it does not log). */
+/*
+ * The slot that user space means, as it logs. vm->slots_lock held. Return: 0, -EINVAL (number), -ENOENT (no such slot, or it
+ * does not log).
+ */
 static int find_logging_slot(struct vtx_vm *vm, u32 id, const struct vtx_slot **out)
 {
 	const struct vtx_slots *slots = rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock));
@@ -197,7 +207,7 @@ static bool protect_words(struct vtx_vm *vm, const struct vtx_slot *slot, u64 at
 	struct vtx_ept *ept = &vm->ept;
 	bool flush;
 
-	vtx_ept_topup(ept); /* for large pages; without memory they are zapped */
+	vtx_ept_spares_for_splits(ept);
 	write_lock(&ept->lock);
 	flush = vtx_ept_protect_words(ept, slot->gfn + at * 64, words, n);
 	write_unlock(&ept->lock);
@@ -255,7 +265,7 @@ static int take_and_protect(struct vtx_vm *vm, const struct vtx_slot *slot, u64 
 			flush |= protect_words(vm, slot, at, words, n);
 		if (!copy_words(to + at, words, n)) {
 			put_back(slot->dirty + at, words, n);
-			ret = VTX_REFUSE(DIRTY_LOG_BUFFER, offsetof(struct kvm_dirty_log, dirty_bitmap), (uintptr_t)to, total * 8);
+			ret = VTX_REFUSE(DIRTY_LOG_BUFFER, GET_AT, (uintptr_t)to, total * 8);
 		}
 		cond_resched();
 	}
@@ -281,7 +291,7 @@ static int get_log(struct vtx_vm *vm, const struct kvm_dirty_log *log)
 		return take_and_protect(vm, slot, to);
 	bytes = vtx_dirty_words(slot->npages) * 8;
 	if (copy_to_user(to, slot->dirty, bytes))
-		return VTX_REFUSE(DIRTY_LOG_BUFFER, offsetof(struct kvm_dirty_log, dirty_bitmap), (uintptr_t)to, bytes);
+		return VTX_REFUSE(DIRTY_LOG_BUFFER, GET_AT, (uintptr_t)to, bytes);
 	return 0;
 }
 
@@ -321,7 +331,7 @@ static int clear_range(struct vtx_vm *vm, const struct vtx_slot *slot, u64 first
 		unsigned int n = min_t(u64, CHUNK, total - at);
 
 		if (copy_from_user(words, from + at, n * sizeof(*words))) {
-			ret = VTX_REFUSE(DIRTY_LOG_BUFFER, offsetof(struct kvm_clear_dirty_log, dirty_bitmap), (uintptr_t)from, total * 8);
+			ret = VTX_REFUSE(DIRTY_LOG_BUFFER, CLEAR_AT, (uintptr_t)from, total * 8);
 			break;
 		}
 		if (clear_words(slot->dirty + first + at, words, n))

@@ -2,8 +2,9 @@
 /*
  * The dirty log: which pages of a slot with KVM_MEM_LOG_DIRTY_PAGES were written, as a bitmap per slot or a ring per vCPU.
  *
- * Who writes guest memory says so by vtx_dirty_mark(), after the write: the fault that maps a page writable (ept/fault.c), kernel accesses
- * (ept/access.c), and the processor's own log (PML, ept/pml.c). Who hands the log out protects the pages first (ept/protect.c).
+ * Who writes guest memory says so by vtx_dirty_mark(), after the write: the fault that maps a page writable (ept/fault.c),
+ * kernel accesses (ept/access.c), and the processor's own log (PML, ept/pml.c). Who hands the log out protects the pages
+ * first (ept/protect.c).
  */
 #ifndef VTX_EPT_DIRTY_H
 #define VTX_EPT_DIRTY_H
@@ -29,7 +30,7 @@ struct vtx_vm_dirty {
 /* In struct vtx_vcpu. */
 struct vtx_vcpu_dirty {
 	raw_spinlock_t pml_lock;	/* what was taken of pml, and next */
-	u64 *pml;			/* the processor's log, VTX_PML_ENTRIES addresses, filled from the last one down; NULL: none */
+	u64 *pml;			/* the processor's log, VTX_PML_ENTRIES addresses, filled from the last down; NULL: none */
 	unsigned int next;		/* where the processor's next entry is looked for; ~0: all were taken */
 	raw_spinlock_t ring_lock;	/* inside pml_lock and ept->lock: the vCPU's side of the ring */
 	struct vtx_dirty_ring ring;	/* gfns NULL: none; the other side of it under slots_lock */
@@ -47,8 +48,9 @@ static inline bool vtx_slot_logs(const struct vtx_slot *slot)
 
 /*
  * vtx_dirty_mark() - frame @gfn of @slot was written
- * After the write, or with ept->lock held since before the page became writable. @vcpu: whose thread this is; NULL: whichever of the VM's this
- * thread has loaded, and where it has none, with rings, the first vCPU. vm->srcu held; any context but interrupts.
+ * After the write, or with ept->lock held since before the page became
+ * writable. @vcpu: whose thread this is; NULL: whichever of the VM's this thread has loaded, and where it has none, with
+ * rings, the first vCPU. vm->srcu held; any context but interrupts.
  */
 static inline void vtx_dirty_mark(struct vtx_vm *vm, struct vtx_vcpu *vcpu, const struct vtx_slot *slot, u64 gfn)
 {

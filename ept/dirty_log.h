@@ -26,16 +26,16 @@ static inline u64 vtx_dirty_words(u64 npages)
 u64 vtx_dirty_word_valid(u64 npages, u64 word);
 
 /*
- * The range of KVM_CLEAR_DIRTY_LOG in a slot of @npages. Return: 0, or -EINVAL: it does not begin at a multiple of 64, leaves the slot, or
- * ends at no multiple of 64 that is not the slot's end.
+ * The range of KVM_CLEAR_DIRTY_LOG in a slot of @npages. Return: 0, or -EINVAL: it does not begin at a multiple of 64, leaves
+ * the slot, or ends at no multiple of 64 that is not the slot's end.
  */
 int vtx_clear_range_check(const struct kvm_clear_dirty_log *log, u64 npages);
 
 /* ------------------------------------------------------------------ rings */
 
 /*
- * One vCPU's ring. Indices count up for ever and are taken modulo @size, a power of two. The vCPU's side writes @dirty_index, the side of
- * KVM_RESET_DIRTY_RINGS @reset_index; nothing in the shared entries is believed.
+ * One vCPU's ring. Indices count up for ever and are taken modulo @size, a power of two. The vCPU's side writes @dirty_index,
+ * the side of KVM_RESET_DIRTY_RINGS @reset_index; nothing in the shared entries is believed.
  */
 struct vtx_dirty_ring {
 	struct kvm_dirty_gfn *gfns;	/* shared; NULL: no ring */
@@ -45,7 +45,8 @@ struct vtx_dirty_ring {
 };
 
 /*
- * Can a ring have @bytes, of which the last @reserve entries are kept free? Return: 0; -EINVAL: no power of two, or too small; -E2BIG.
+ * Can a ring have @bytes, of which the last @reserve entries are kept free? Return: 0; -EINVAL: no power of two, or too
+ * small; -E2BIG.
  */
 int vtx_ring_size_check(u64 bytes, u32 reserve);
 void vtx_ring_init(struct vtx_dirty_ring *ring, struct kvm_dirty_gfn *gfns, u32 bytes, u32 reserve);
@@ -71,8 +72,8 @@ struct vtx_dirty_word {
 };
 
 /*
- * Takes the oldest entries that user space has given back (KVM_DIRTY_GFN_F_RESET), as long as they lie in one word. Return: how many
- * entries, 0 when there is none. Entries that were never handed out are not looked at.
+ * Takes the oldest entries that user space has given back (KVM_DIRTY_GFN_F_RESET), as long as they lie in one word. Return:
+ * how many entries, 0 when there is none. Entries that were never handed out are not looked at.
  */
 u32 vtx_ring_take(struct vtx_dirty_ring *ring, struct vtx_dirty_word *out);
 

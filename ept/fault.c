@@ -113,8 +113,8 @@ static int choose_level(struct vtx_vm *vm, const struct fault *f)
 }
 
 /*
- * A page of a slot that logs (ept/dirty.c): a write is marked before anybody else can have the lock. A page that is only read stays such
- * that the first write becomes known.
+ * A page of a slot that logs (ept/dirty.c): a write is marked before anybody else can have the lock. A page that is only read
+ * stays such that the first write becomes known.
  */
 static int map_logged(struct vtx_ept *ept, const struct fault *f, struct vtx_ept_mapping *map)
 {

@@ -3,9 +3,10 @@
  * Page-modification logging (SDM vol. 3, 29.3.6): the processor writes the address of each page whose dirty flag it sets into a
  * buffer of 512 entries, from the last one down, and makes a VM exit when it is full.
  *
- * Nobody has to be stopped to read it.  An entry that was taken is overwritten with EMPTY, so what the processor has written since is what
- * follows without a gap; only the vCPU's own thread moves the processor's index back, after it has emptied all.  The entry of a write
- * is in the buffer before the write is seen: it is part of the table walk.  The control is on while some slot of the VM logs.
+ * Nobody has to be stopped to read it.  An entry that was taken is overwritten with EMPTY, so what the processor has written
+ * since is what follows without a gap; only the vCPU's own thread moves the processor's index back, after it has emptied all.
+ * The entry of a write is in the buffer before the write is seen: it is part of the table walk.  The control is on while some
+ * slot of the VM logs.
  */
 #include <linux/gfp.h>
 #include <linux/srcu.h>
@@ -39,8 +40,8 @@ void vtx_pml_update(struct vtx_vcpu *vcpu)
 }
 
 /*
- * The slot of @gfn, or the one that leaves or moves just now. @slots was read before: if it is the new array already, the slot on its way
- * out stands in ept->retiring (ept/slots.c).
+ * The slot of @gfn, or the one that leaves or moves just now. @slots was read before: if it is the new array already, the
+ * slot on its way out stands in ept->retiring (ept/slots.c).
  */
 static const struct vtx_slot *find_slot(const struct vtx_slots *slots, const struct vtx_slot *retiring, u64 gfn)
 {

@@ -2,12 +2,14 @@
 /*
  * Protecting EPT entries for the dirty log: see the header.
  *
- * Where the processor keeps dirty flags and PML is on, an entry stays writable and loses its dirty flag: the processor logs the page when
- * it sets the flag again.  Otherwise the entry loses its write permission, and the next write is an EPT violation.
+ * Where the processor keeps dirty flags and PML is on, an entry stays writable and loses its dirty flag: the processor logs
+ * the page when it sets the flag again.  Otherwise the entry loses its write permission, and the next write is an EPT
+ * violation.
  *
- * The processor may set accessed and dirty flags beside our stores. Where a dirty flag is lost so, the page has been logged already and
- * will be once more; where it is taken away, it was set, and the processor does not touch it.
+ * The processor may set accessed and dirty flags beside our stores. Where a dirty flag is lost so, the page has been logged
+ * already and will be once more; where it is taken away, it was set, and the processor does not touch it.
  */
+#include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/sched.h>
@@ -23,9 +25,9 @@ static u64 *child(u64 entry)
 }
 
 /*
- * Replaces the leaf at @entry by a table with the same translation. The size changes without the entry being absent in between, which is
- * allowed as long as all that can be cached is the same frame with the same permissions (SDM vol. 3, 29.4.3 and 4.10.2.3), and the
- * caller flushes. Return: the table, or NULL: no spare, the leaf is gone.
+ * Replaces the leaf at @entry by a table with the same translation. The size changes without the entry being absent in
+ * between, which is allowed as long as all that can be cached is the same frame with the same permissions (SDM vol. 3, 29.4.3
+ * and 4.10.2.3), and the caller flushes. Return: the table, or NULL: no spare, the leaf is gone.
  */
 static u64 *split(struct vtx_ept *ept, u64 *entry, int level)
 {
@@ -46,9 +48,26 @@ static u64 *split(struct vtx_ept *ept, u64 *entry, int level)
 	return table;
 }
 
+void vtx_ept_spares_for_splits(struct vtx_ept *ept)
+{
+	while (READ_ONCE(ept->nspare) < VTX_EPT_SPARES) {
+		u64 *page = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+
+		if (!page)
+			return;
+		write_lock(&ept->lock);
+		if (ept->nspare < VTX_EPT_SPARES) {
+			ept->spare[ept->nspare++] = page;
+			page = NULL;
+		}
+		write_unlock(&ept->lock);
+		free_page((unsigned long)page);
+	}
+}
+
 /*
- * The table of 4K entries for @gfn; large pages on the way are split (*@flush becomes true). NULL: nothing is mapped there, and *@span
- * says for how many frames around.
+ * The table of 4K entries for @gfn; large pages on the way are split (*@flush becomes true). NULL: nothing is mapped there,
+ * and *@span says for how many frames around.
  */
 static u64 *leaf_table(struct vtx_ept *ept, u64 gfn, u64 *span, bool *flush)
 {
@@ -158,7 +177,7 @@ void vtx_ept_protect_range(struct vtx_vm *vm, u64 gfn, u64 end)
 	bool flush = false;
 
 	while (gfn < end) {
-		vtx_ept_topup(ept); /* without memory large pages are zapped instead of split */
+		vtx_ept_spares_for_splits(ept);
 		write_lock(&ept->lock);
 		gfn = protect_some(ept, gfn, end, &flush);
 		write_unlock(&ept->lock);

@@ -442,7 +442,10 @@ static int run_once(struct vtx_vcpu *vcpu)
 		return VTX_EXIT_USER;
 	}
 	r = inner_loop(vcpu);
-	/* User space reads a ring without asking: what the processor has logged is in it whenever the vCPU is not in the inner loop. */
+	/*
+	 * User space reads a ring without asking: what the processor has logged is in it whenever the vCPU is not in the
+	 * inner loop.
+	 */
 	if (unlikely(vcpu->dirty_log.ring.gfns))
 		vtx_pml_drain(vcpu);
 	if (r == VTX_EXIT_SLOW)

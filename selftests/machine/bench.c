@@ -180,11 +180,12 @@ GUEST static void pong_guest(u64 arg)
 	g_done(0);
 }
 
-static u64 self_ipi(void)
+static u64 self_ipi(u64 unused)
 {
 	struct vcpu *v = guest_new(VM_IRQCHIP, self_ipi_guest, IPIS);
 	u64 result;
 
+	(void)unused;
 	vcpu_finish(v);
 	result = G(v->vm, ticks) / IPIS;
 	vm_free(v->vm);
@@ -192,13 +193,14 @@ static u64 self_ipi(void)
 	return result;
 }
 
-static u64 irqfd_injection(void)
+static u64 irqfd_injection(u64 unused)
 {
 	struct vcpu *v = guest_new(VM_IRQCHIP, irqfd_guest, IPIS);
 	const struct kvm_irq_routing_entry route = MSI_ROUTE(32, VECTOR);
 	int fd = event();
 	u64 result;
 
+	(void)unused;
 	CHECK_OK(routing(v->vm, &route, 1, 0));
 	CHECK_OK(irqfd(v->vm, fd, 32, 0));
 	for (;;) {
@@ -223,12 +225,13 @@ static void pin(pthread_t thread, int cpu)
 	CHECK(!pthread_setaffinity_np(thread, sizeof(set), &set), "pthread_setaffinity_np");
 }
 
-static u64 ipi_round_trip(void)
+static u64 ipi_round_trip(u64 unused)
 {
 	struct vcpu *v = guest_new(VM_IRQCHIP, ping_guest, IPIS), *pong = vcpu_new(v->vm, 1);
 	pthread_t thread;
 	u64 result;
 
+	(void)unused;
 	vcpu_mode_long(pong, pong_guest, IPIS);
 	set_mp_state(pong, KVM_MP_STATE_RUNNABLE);
 	thread = vcpu_start(pong);
@@ -243,6 +246,77 @@ static u64 ipi_round_trip(void)
 	return result;
 }
 
+/* ------------------------------------------------------------------ the dirty log */
+
+#define LOG_MEMORY (256UL << 20)
+#define LOG_PAGES (LOG_MEMORY / PAGE_SIZE)
+#define LOG_GPA 0x40000000UL
+
+GUEST static void write_pages(u64 pages)
+{
+	for (;;) {
+		g_say(0);
+		for (u64 i = 0; i < pages; i++)
+			*(volatile u64 *)(LOG_GPA + i * PAGE_SIZE) = i;
+	}
+}
+
+static u64 host_tsc(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+static u64 timed_pass(struct vm *vm, u64 want)
+{
+	static u64 bitmap[LOG_PAGES / 64];
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
+	u64 start, pages = 0;
+
+	memset(bitmap, 0, sizeof(bitmap));
+	start = host_tsc();
+	CHECK_OK(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log));
+	start = host_tsc() - start;
+	for (size_t i = 0; i < ARRAY_SIZE(bitmap); i++)
+		pages += (u64)__builtin_popcountll(bitmap[i]);
+	CHECK_EQ(pages, want, "pages in the log");
+	return start;
+}
+
+enum log_figure { LOG_ALL, LOG_NONE, LOG_WRITE, LOG_FIGURES };
+
+/*
+ * A guest that has written every page once in each round; the host gives it huge pages, which the log breaks up. The better
+ * of two rounds.
+ */
+static u64 dirty_log(u64 figure)
+{
+	u64 best[LOG_FIGURES] = { ~0ULL, ~0ULL, ~0ULL }, start;
+	struct vm *vm = vm_new_sized(0, BENCH_MEMORY);
+	struct vcpu *v = vcpu_new(vm, 0);
+	u8 *raw = host_pages(LOG_MEMORY + (2UL << 20)), *mem = (u8 *)(((uintptr_t)raw + (2UL << 20) - 1) & ~((2UL << 20) - 1));
+
+	madvise(mem, LOG_MEMORY, MADV_HUGEPAGE);
+	CHECK_OK(vm_slot(vm, 1, LOG_GPA, LOG_MEMORY, mem, 0));
+	vcpu_mode_long(v, write_pages, LOG_PAGES);
+	vcpu_expect_port(v, PORT_SAY);
+	vcpu_expect_port(v, PORT_SAY);
+	CHECK_OK(vm_slot(vm, 1, LOG_GPA, LOG_MEMORY, mem, KVM_MEM_LOG_DIRTY_PAGES));
+	for (int round = 0; round < 2; round++) {
+		start = host_tsc();
+		vcpu_expect_port(v, PORT_SAY);
+		start = (host_tsc() - start) / LOG_PAGES;
+		best[LOG_WRITE] = start < best[LOG_WRITE] ? start : best[LOG_WRITE];
+		start = timed_pass(vm, LOG_PAGES);
+		best[LOG_ALL] = start < best[LOG_ALL] ? start : best[LOG_ALL];
+		start = timed_pass(vm, 0);
+		best[LOG_NONE] = start < best[LOG_NONE] ? start : best[LOG_NONE];
+	}
+	vm_free(vm);
+	vcpu_free(v);
+	munmap(raw, LOG_MEMORY + (2UL << 20));
+	return best[figure];
+}
+
 /* ------------------------------------------------------------------ the rows */
 
 static const struct bench {
@@ -251,7 +325,7 @@ static const struct bench {
 	u64 arg;
 	unsigned int vm_flags;
 	enum backing backing;
-	u64 (*measure)(void);	/* instead of loop */
+	u64 (*measure)(u64);	/* instead of loop; the name says what its figure is */
 	bool two_cpus;
 } benches[] = {
 	{ "CPUID answered in the kernel", .loop = cpuid_loop },
@@ -267,6 +341,9 @@ static const struct bench {
 	{ "IPI to itself, taken and ended", .measure = self_ipi },
 	{ "OUT, eventfd write, irqfd's interrupt", .measure = irqfd_injection },
 	{ "IPI round trip, two CPUs", .measure = ipi_round_trip, .two_cpus = true },
+	{ "write to a page with dirty log", .measure = dirty_log, .arg = LOG_WRITE },
+	{ "dirty-log pass, 256 MiB, all dirty", .measure = dirty_log, .arg = LOG_ALL },
+	{ "dirty-log pass, 256 MiB, none dirty", .measure = dirty_log, .arg = LOG_NONE },
 };
 
 #define COUNT ARRAY_SIZE(benches)
@@ -321,7 +398,7 @@ static u64 run_bench(const struct bench *b)
 {
 	if (b->two_cpus != (sysconf(_SC_NPROCESSORS_ONLN) > 1))
 		return 0;
-	return b->measure ? b->measure() : run_loop(b);
+	return b->measure ? b->measure(b->arg) : run_loop(b);
 }
 
 static const char *what_is(const char *path)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The dirty log as bitmaps: what the guest, the emulator and the kernel write is in it, once and exactly; clearing by hand; slots that are
- * toggled, moved and deleted; huge pages; read-only slots; what is refused.
+ * The dirty log as bitmaps: what the guest, the emulator and the kernel write is in it, once and exactly; clearing by hand;
+ * slots that are toggled, moved and deleted; huge pages; read-only slots; what is refused.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -178,8 +178,8 @@ static void emulator_writes(void)
 }
 
 /*
- * The emulator's page walk sets accessed and dirty flags: the table is in the slot. The processor reads the source first and exits there, so
- * it has not walked to the destination.
+ * The emulator's page walk sets accessed and dirty flags: the table is in the slot. The processor reads the source first and
+ * exits there, so it has not walked to the destination.
  */
 static void walker_flags(void)
 {
@@ -316,7 +316,10 @@ static void huge_pages(void)
 		EXPECT_EQ(*(u64 *)(mem + i * PAGE_SIZE), i + 1, "the content");
 }
 
-/* Large pages stay until their bits are cleared, which splits them: of the parts whose bits stay set nothing may be lost either. */
+/*
+ * Large pages stay until their bits are cleared, which splits them: of the parts whose bits stay set nothing may be lost
+ * either.
+ */
 static void huge_pages_initially_set(void)
 {
 	u64 mask[HUGE_PAGES / 64];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No page is lost: vCPUs write without pause, by themselves, through the emulator and through the kernel's clock, while the test takes the
- * log again and again and copies what it says was written - as a migration does. In the end, after one more pass over vCPUs that stand still,
- * the copy is the memory.
+ * No page is lost: vCPUs write without pause, by themselves, through the emulator and through the kernel's clock, while the
+ * test takes the log again and again and copies what it says was written - as a migration does. In the end, after one more
+ * pass over vCPUs that stand still, the copy is the memory.
  *
  *   test_dirty_hammer [PASSES]	passes over the log of each case, 150 by default
  */

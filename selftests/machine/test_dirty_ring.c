@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The dirty ring: what was written is in it and comes again after it was given back, KVM_EXIT_DIRTY_RING_FULL, a user space that writes
- * nonsense into the ring, what is refused.
+ * The dirty ring: what was written is in it and comes again after it was given back, KVM_EXIT_DIRTY_RING_FULL, a user space
+ * that writes nonsense into the ring, what is refused.
  */
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The dirty log's arithmetic: words of a bitmap, the range of KVM_CLEAR_DIRTY_LOG, and the ring beside a user space that writes into it
- * what it likes.
+ * The dirty log's arithmetic: words of a bitmap, the range of KVM_CLEAR_DIRTY_LOG, and the ring beside a user space that
+ * writes into it what it likes.
  */
 #include <setjmp.h>
 #include <stdarg.h>

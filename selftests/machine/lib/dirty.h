@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The dirty log as test programs see it: a slot of memory at DATA that logs, a guest that does one thing at a time to it, the bitmap, and
- * a vCPU's ring.
+ * The dirty log as test programs see it: a slot of memory at DATA that logs, a guest that does one thing at a time to it, the
+ * bitmap, and a vCPU's ring.
  */
 #ifndef VTX_SELFTEST_DIRTY_H
 #define VTX_SELFTEST_DIRTY_H
@@ -17,8 +17,8 @@
 enum writer_op { OP_NONE, OP_WRITE, OP_READ, OP_FILL, OP_INSB, OP_MOVS, OP_CLOCK, OP_WALL_CLOCK, OP_SPIN };
 
 /*
- * WRITE: @value to @addr; READ: from there to the answer; FILL: a word in each of @value pages; INSB: @value bytes from port INS_PORT to
- * @addr; MOVS: four bytes from GUEST_ABSENT to @addr; CLOCK, WALL_CLOCK: the paravirtual clock's pages at @addr.
+ * WRITE: @value to @addr; READ: from there to the answer; FILL: a word in each of @value pages; INSB: @value bytes from port
+ * INS_PORT to @addr; MOVS: four bytes from GUEST_ABSENT to @addr; CLOCK, WALL_CLOCK: the paravirtual clock's pages at @addr.
  */
 #define INS_PORT 0x5b0
 
