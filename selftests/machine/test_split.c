@@ -70,6 +70,62 @@ static void refused(void)
 	kick(fd);
 }
 
+/* ------------------------------------------------------------------ every call in every state (bug-classes 62) */
+
+/* Big enough for what any of them reads and writes. */
+static u8 argument[4096];
+
+static int at_vm(struct vcpu *v, unsigned long cmd)
+{
+	return ioctl(v->vm->fd, cmd, argument);
+}
+
+static int at_vcpu(struct vcpu *v, unsigned long cmd)
+{
+	return ioctl(v->fd, cmd, argument);
+}
+
+/* What zeros as the argument give: 0, or an errno. States: nothing in the kernel, split, full, full with PIT. */
+static const struct {
+	const char *name;
+	int (*at)(struct vcpu *v, unsigned long cmd);
+	unsigned long cmd;
+	int want[4];
+} calls[] = {
+#define CALL(at, cmd, ...) { #cmd, at, cmd, { __VA_ARGS__ } }
+	CALL(at_vm, KVM_GET_IRQCHIP, ENXIO, ENXIO, 0, 0), CALL(at_vm, KVM_SET_IRQCHIP, ENXIO, ENXIO, 0, 0),
+	CALL(at_vm, KVM_GET_PIT, ENXIO, ENXIO, ENXIO, 0), CALL(at_vm, KVM_SET_PIT, ENXIO, ENXIO, ENXIO, 0),
+	CALL(at_vm, KVM_GET_PIT2, ENXIO, ENXIO, ENXIO, 0), CALL(at_vm, KVM_SET_PIT2, ENXIO, ENXIO, ENXIO, 0),
+	CALL(at_vm, KVM_REINJECT_CONTROL, ENXIO, ENXIO, ENXIO, 0), CALL(at_vm, KVM_IRQ_LINE, ENXIO, 0, 0, 0),
+	CALL(at_vm, KVM_IRQ_LINE_STATUS, ENXIO, 0, 0, 0), CALL(at_vm, KVM_SET_GSI_ROUTING, EINVAL, 0, 0, 0),
+	CALL(at_vcpu, KVM_GET_LAPIC, EINVAL, 0, 0, 0), CALL(at_vcpu, KVM_SET_LAPIC, EINVAL, 0, 0, 0),
+	CALL(at_vcpu, KVM_INTERRUPT, 0, 0, ENXIO, ENXIO), CALL(at_vcpu, KVM_NMI, 0, 0, 0, 0),
+	CALL(at_vcpu, KVM_GET_VCPU_EVENTS, 0, 0, 0, 0), CALL(at_vcpu, KVM_SET_VCPU_EVENTS, 0, 0, 0, 0),
+	CALL(at_vcpu, KVM_GET_MP_STATE, 0, 0, 0, 0), CALL(at_vcpu, KVM_SET_MP_STATE, 0, 0, 0, 0),
+	CALL(at_vm, KVM_CREATE_IRQCHIP, EINVAL, EEXIST, EEXIST, EEXIST),
+};
+
+static void every_state(void)
+{
+	static const unsigned int states[4] = { 0, VM_SPLIT, VM_IRQCHIP, VM_IRQCHIP | VM_PIT };
+
+	for (int s = 0; s < 4; s++) {
+		struct vcpu *v = vcpu_new(vm_new(VM_NO_MEMORY | states[s]), 0);
+
+		for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+			int got;
+
+			memset(argument, 0, sizeof(argument));
+			errno = 0;
+			got = calls[i].at(v, calls[i].cmd) < 0 ? errno : 0;
+			EXPECT(got == calls[i].want[s], "%s in state %d: errno %d, expected %d", calls[i].name, s, got,
+			       calls[i].want[s]);
+		}
+		vm_free(v->vm);
+		vcpu_free(v);
+	}
+}
+
 /* ------------------------------------------------------------------ interrupts and their ends */
 
 #define EDGE 0x61		/* GSI 2 */
@@ -362,7 +418,7 @@ static void extint_and_state(void)
 }
 
 static const struct test tests[] = {
-	TEST(creation), TEST(refused), TEST(eoi_by_mmio), TEST(eoi_by_x2apic), TEST(eoi_of_edge), TEST(eoi_after_reroute),
+	TEST(creation), TEST(refused), TEST(every_state), TEST(eoi_by_mmio), TEST(eoi_by_x2apic), TEST(eoi_of_edge), TEST(eoi_after_reroute),
 	TEST(extint), TEST(extint_ends_hlt), TEST(extint_and_state),
 };
 
