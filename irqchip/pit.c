@@ -329,6 +329,13 @@ u64 vtx_pit_edges(const struct vtx_pit *pit, u64 from_ns, u64 to_ns)
 	return edges_within(ch, elapsed(ch, to_ns)) - edges_within(ch, elapsed(ch, from_ns));
 }
 
+u64 vtx_pit_period_ns(const struct vtx_pit *pit)
+{
+	const struct kvm_pit_channel_state *s = &pit->ch[0].s;
+
+	return s->mode == 2 || s->mode == 3 ? modulus(s) * NS_PER_S / VTX_PIT_HZ : 0;
+}
+
 u64 vtx_pit_next_edge(const struct vtx_pit *pit, u64 after_ns)
 {
 	const struct vtx_pit_channel *ch = &pit->ch[0];

@@ -46,6 +46,9 @@ u16 vtx_pit_count(const struct vtx_pit *pit, unsigned int channel, u64 now_ns);
 /* When the first rising edge of counter 0's output after @after_ns comes, in ns; 0 if none is to come. */
 u64 vtx_pit_next_edge(const struct vtx_pit *pit, u64 after_ns);
 
+/* How far apart they are when counter 0 is periodic, in ns; 0 when it is not. */
+u64 vtx_pit_period_ns(const struct vtx_pit *pit);
+
 /* How many rising edges of counter 0's output lie in (@from_ns, @to_ns]. */
 u64 vtx_pit_edges(const struct vtx_pit *pit, u64 from_ns, u64 to_ns);
 

@@ -38,6 +38,20 @@ static int pulse(struct vtx_vm *vm)
 	return status;
 }
 
+/*
+ * The edges between two looks, as ticks. Of a counter that is faster than guests may be interrupted, one each time that they may:
+ * reinjected, its edges would never leave the guest an instruction of its own. pit->lock held.
+ */
+static u64 ticks_until(struct vtx_pit_kernel *p, u64 now)
+{
+	u64 ticks = vtx_pit_edges(&p->pit, p->seen_ns, now), gap = vtx_min_timer_period_ns();
+
+	if (ticks > 1 && vtx_pit_period_ns(&p->pit) < gap && vtx_pit_period_ns(&p->pit))
+		ticks = min(ticks, max(1ULL, (now - p->seen_ns) / gap));
+	p->seen_ns = now;
+	return ticks;
+}
+
 /* Sends one tick, of @ticks that are due. */
 static void send_ticks(struct vtx_pit_kernel *p, u64 ticks)
 {
@@ -99,8 +113,7 @@ static enum hrtimer_restart timer_fn(struct hrtimer *timer)
 
 	raw_spin_lock_irqsave(&p->lock, flags);
 	now = ktime_get_ns();
-	ticks = vtx_pit_edges(&p->pit, p->seen_ns, now);
-	p->seen_ns = now;
+	ticks = ticks_until(p, now);
 	/* Queued already: the guest loaded the counter while we waited for the lock. */
 	next = next_look(p, now);
 	if (next && !hrtimer_is_queued(timer)) {

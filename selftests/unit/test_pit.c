@@ -287,6 +287,27 @@ static void any_state_is_taken_in_order(void **state)
 	assert_int_equal(t.flags, 3);
 }
 
+/* What the kernel glue holds against the shortest period. */
+static void period(void **state)
+{
+	struct vtx_pit pit;
+
+	vtx_pit_reset(&pit, 0);
+	assert_true(vtx_pit_period_ns(&pit) == 0);
+	vtx_pit_write(&pit, 3, 0x34, 0);
+	vtx_pit_write(&pit, 0, 0xa9, 0);
+	vtx_pit_write(&pit, 0, 0x04, 0);
+	assert_true(vtx_pit_period_ns(&pit) == 999847);
+	vtx_pit_write(&pit, 3, 0x36, 0);
+	vtx_pit_write(&pit, 0, 0, 0);
+	vtx_pit_write(&pit, 0, 0, 0);
+	assert_true(vtx_pit_period_ns(&pit) == 54925401);
+	vtx_pit_write(&pit, 3, 0x30, 0);
+	vtx_pit_write(&pit, 0, 1, 0);
+	vtx_pit_write(&pit, 0, 0, 0);
+	assert_true(vtx_pit_period_ns(&pit) == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +319,7 @@ int main(void)
 		cmocka_unit_test(gate),
 		cmocka_unit_test(edges_of_counter_0),
 		cmocka_unit_test(any_state_is_taken_in_order),
+		cmocka_unit_test(period),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
