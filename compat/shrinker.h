@@ -15,7 +15,8 @@ struct vtx_shrinker {
 	struct shrinker *shrinker;
 };
 
-static inline int vtx_shrinker_register(struct vtx_shrinker *s, const char *name, vtx_shrink_fn count, vtx_shrink_fn scan, int seeks)
+static inline int vtx_shrinker_register(struct vtx_shrinker *s, const char *name, vtx_shrink_fn count, vtx_shrink_fn scan,
+					int seeks, long batch)
 {
 	s->shrinker = shrinker_alloc(0, "%s", name);
 	if (!s->shrinker)
@@ -23,6 +24,7 @@ static inline int vtx_shrinker_register(struct vtx_shrinker *s, const char *name
 	s->shrinker->count_objects = count;
 	s->shrinker->scan_objects = scan;
 	s->shrinker->seeks = seeks;
+	s->shrinker->batch = batch;
 	shrinker_register(s->shrinker);
 	return 0;
 }
@@ -38,11 +40,13 @@ struct vtx_shrinker {
 	struct shrinker shrinker;
 };
 
-static inline int vtx_shrinker_register(struct vtx_shrinker *s, const char *name, vtx_shrink_fn count, vtx_shrink_fn scan, int seeks)
+static inline int vtx_shrinker_register(struct vtx_shrinker *s, const char *name, vtx_shrink_fn count, vtx_shrink_fn scan,
+					int seeks, long batch)
 {
 	s->shrinker.count_objects = count;
 	s->shrinker.scan_objects = scan;
 	s->shrinker.seeks = seeks;
+	s->shrinker.batch = batch;
 	return register_shrinker(&s->shrinker, "%s", name);
 }
 

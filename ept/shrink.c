@@ -16,6 +16,8 @@
 
 /* A table is worth some hundred faults. */
 #define SEEKS (8 * DEFAULT_SEEKS)
+/* Tables that are worth a call. */
+#define BATCH 16
 
 static LIST_HEAD(epts);
 static DEFINE_MUTEX(shrink_lock);
@@ -90,7 +92,7 @@ static unsigned long scan_tables(struct shrinker *unused, struct shrink_control 
 
 int vtx_ept_shrinker_init(void)
 {
-	return vtx_shrinker_register(&shrinker, "vtx-ept-tables", count_tables, scan_tables, SEEKS);
+	return vtx_shrinker_register(&shrinker, "vtx-ept-tables", count_tables, scan_tables, SEEKS, BATCH);
 }
 
 void vtx_ept_shrinker_exit(void)

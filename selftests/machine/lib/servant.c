@@ -120,6 +120,34 @@ u64 file_number(const char *path, u64 absent)
 	return n;
 }
 
+u64 file_named(const char *path, const char *name)
+{
+	unsigned long long n = 0;
+	char line[256];
+	size_t len = strlen(name);
+	FILE *f = fopen(path, "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, len) && sscanf(line + len, "%*[: ]%llu", &n) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* Bit 62 of /proc/self/pagemap. */
+bool is_swapped(const void *at)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	u64 entry = 0;
+
+	if (fd >= 0 && pread(fd, &entry, 8, (off_t)((uintptr_t)at / PAGE_SIZE * 8)) != 8)
+		entry = 0;
+	if (fd >= 0)
+		close(fd);
+	return entry >> 62 & 1;
+}
+
 bool file_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);

@@ -29,9 +29,13 @@ void *aligned_pages(u64 size, u64 align);
 u64 huge_kilobytes(void *at);
 /* The first number in a file, or @absent when it has none; and writing a word. */
 u64 file_number(const char *path, u64 absent);
+/* The number behind the name that begins a line, 0 without. */
+u64 file_named(const char *path, const char *name);
 bool file_write(const char *path, const char *text);
 /* A number of the VM's statistics. */
 u64 vm_stat(struct vm *vm, const char *name);
+/* Is the page of this process swapped out? */
+bool is_swapped(const void *at);
 /* Has the machine swap space? Makes some, 32 MiB, where the kernel has the driver. */
 bool swap_on(void);
 
