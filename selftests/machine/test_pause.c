@@ -42,7 +42,7 @@ static long gap(void)
 	return value;
 }
 
-/* A Bochs that chains instructions sees no PAUSE loops with one CPU: docs/errata.md. */
+/* Bochs makes no PAUSE-loop exits with one CPU: docs/errata.md. */
 static bool loops_are_seen(void)
 {
 	return sysconf(_SC_NPROCESSORS_ONLN) > 1;
