@@ -4,6 +4,7 @@
  * mostly lost its CPU; and a vCPU that spins alone. `test_pause [N]` makes N rounds. With ple_gap=0 the same, without exits.
  */
 #include <stdlib.h>
+#include <unistd.h>
 #include <x86intrin.h>
 
 #include "lib/guest.h"
@@ -39,6 +40,12 @@ static long gap(void)
 	if (value < 0)
 		skip("the module under test is not vtx");
 	return value;
+}
+
+/* Bochs makes no PAUSE-loop exits with one CPU: docs/errata.md. */
+static bool loops_are_seen(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1;
 }
 
 /* What the module was loaded with stands there; what nobody gave has KVM's default. */
@@ -115,7 +122,7 @@ static void spinners(void)
 	EXPECT(successful <= attempted && attempted <= exits, "more yields than exits");
 	if (!on)
 		EXPECT_EQ(exits, 0, "exits with PAUSE-loop exiting off");
-	else
+	else if (loops_are_seen())
 		EXPECT(successful > 0, "no yield");
 }
 
@@ -139,7 +146,7 @@ static void alone(void)
 	CHECK_EQ(vcpu_finish(v), 0, "the result");
 	exits = stats_value(s, "exit_pause_instruction");
 	note("a million PAUSEs made %llu exits", (unsigned long long)exits);
-	if (on && !strstr(module_params(), "ple_window"))
+	if (on && loops_are_seen() && !strstr(module_params(), "ple_window"))
 		EXPECT(exits > 3 && exits < 1000, "%llu exits", (unsigned long long)exits);
 	if (!on)
 		EXPECT_EQ(exits, 0, "exits with PAUSE-loop exiting off");

@@ -243,7 +243,7 @@ GUEST static void restarter(u64 rounds)
 	for (u64 i = 1; i <= rounds; i++) {
 		if (i > 1)
 			g_apic_write(APIC_ICR, SIPI | 8);
-		for (u64 n = i * 37 % 64; n; n--)
+		for (u64 n = i * 997 % 2048; n; n--)
 			g_pause();
 		g_apic_write(APIC_ICR, INIT);
 		g_apic_write(APIC_ICR, SIPI | 8);
