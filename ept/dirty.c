@@ -251,6 +251,42 @@ fault:
 	return false;
 }
 
+/*
+ * Most of a log is clear, most of the time: that is found, and said to user space, eight words at a time. A number that is no
+ * multiple of eight goes the long way.
+ */
+static bool all_clear(const u64 *w, unsigned int n)
+{
+	if (n % 8)
+		return false;
+	for (; n; n -= 8, w += 8)
+		if (READ_ONCE(w[0]) | READ_ONCE(w[1]) | READ_ONCE(w[2]) | READ_ONCE(w[3]) | READ_ONCE(w[4]) | READ_ONCE(w[5]) |
+		    READ_ONCE(w[6]) | READ_ONCE(w[7]))
+			return false;
+	return true;
+}
+
+static bool clear_user_words(u64 __user *to, unsigned int n)
+{
+	if (!user_write_access_begin(to, n * sizeof(*to)))
+		return false;
+	for (; n; n -= 8, to += 8) {
+		unsafe_put_user(0, to, fault);
+		unsafe_put_user(0, to + 1, fault);
+		unsafe_put_user(0, to + 2, fault);
+		unsafe_put_user(0, to + 3, fault);
+		unsafe_put_user(0, to + 4, fault);
+		unsafe_put_user(0, to + 5, fault);
+		unsafe_put_user(0, to + 6, fault);
+		unsafe_put_user(0, to + 7, fault);
+	}
+	user_write_access_end();
+	return true;
+fault:
+	user_write_access_end();
+	return false;
+}
+
 /* What cannot be copied to user space stays in the log. */
 static int take_and_protect(struct vtx_vm *vm, const struct vtx_slot *slot, u64 __user *to)
 {
@@ -261,13 +297,19 @@ static int take_and_protect(struct vtx_vm *vm, const struct vtx_slot *slot, u64 
 	for (u64 at = 0; at < total && !ret; at += CHUNK) {
 		unsigned int n = min_t(u64, CHUNK, total - at);
 
+		cond_resched();
+		if (all_clear(slot->dirty + at, n)) {
+			if (clear_user_words(to + at, n))
+				continue;
+			ret = VTX_REFUSE(DIRTY_LOG_BUFFER, GET_AT, (uintptr_t)to, total * 8);
+			break;
+		}
 		if (take_words(slot->dirty + at, words, n))
 			flush |= protect_words(vm, slot, at, words, n);
 		if (!copy_words(to + at, words, n)) {
 			put_back(slot->dirty + at, words, n);
 			ret = VTX_REFUSE(DIRTY_LOG_BUFFER, GET_AT, (uintptr_t)to, total * 8);
 		}
-		cond_resched();
 	}
 	if (flush)
 		vtx_ept_flush(vm);

@@ -361,6 +361,23 @@ static void drive_hlt(struct vcpu *v)
 	drive_to_end(v);
 }
 
+/* More pages than a processor logs before it has to say so, which were written before. */
+GUEST static void pml_guest(u64 arg)
+{
+	for (u64 round = 0; round < 2; round++) {
+		for (u64 i = 0; i < 600; i++)
+			*(volatile u64 *)(GUEST_FREE + i * PAGE_SIZE) = arg;
+		if (!round)
+			g_say(0);
+	}
+	g_done(0);
+}
+
+static void prepare_pml(struct vcpu *v)
+{
+	CHECK_OK(vm_slot(v->vm, 0, 0, v->vm->size, v->vm->mem, KVM_MEM_LOG_DIRTY_PAGES));
+}
+
 /* ------------------------------------------------------------------ the table */
 
 struct expected {
@@ -417,6 +434,9 @@ static const struct deed {
 	/* KVM_SET_SREGS flushes. */
 	{ "invalid_state", nothing_guest, 0, NULL, drive_invalid_state, { { "exit_invalid_state", 2 }, { "tlb_flush", 1 } } },
 	{ "vmfail", nothing_guest, 0, NULL, drive_vmfail, { { "exit_other", 1 } } },
+	/* What was protected is flushed at the next entry. */
+	{ "pml", pml_guest, 0, prepare_pml, drive_to_end, {
+		{ "exit_pml_full", 1 }, { "tlb_flush", 1 }, { "exit_io_instruction", 1 }, { "io_exits", 1 } } },
 	{ "hlt", hlt_guest, 0, NULL, drive_hlt, {
 		{ "exit_hlt", 3 }, { "halt_exits", 3 }, { "exit_io_instruction", 1 }, { "io_exits", 1 } } },
 };
