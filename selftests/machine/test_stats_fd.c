@@ -444,6 +444,7 @@ static const char *const own_case[] = {
 	"halt_wakeup", "halt_wait_ns", "halt_wait_hist", "blocking",		/* halting() */
 	"pages_2m",								/* huge_page() */
 	"remote_tlb_flush",							/* remote_flush() */
+	"pages_1g", "ept_tables_reclaimed",					/* test_large */
 };
 
 /* What the host does at any time moves these. */
