@@ -600,9 +600,26 @@ static void device_memory(void)
 	EXPECT_EQ(*word(at, 0), 3, "what the guest wrote");
 }
 
+/* The ledger of translations is on where the command line asked for it, and cannot be switched while the module is loaded. */
+static void ledger_parameter(void)
+{
+	const char *module = getenv("VTX_MODULE"), *path = "/sys/module/vtx/parameters/tlb_check";
+	char value = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		skip("%s: %s", path, strerror(errno));
+	CHECK(read(fd, &value, 1) == 1, "read");
+	close(fd);
+	if (module)
+		EXPECT_EQ(value == 'Y', strstr(module, "tlb_check=1") != NULL, "tlb_check");
+	EXPECT(!file_write(path, "1"), "the parameter took a write");
+}
+
 static const struct test tests[] = {
 	TEST(dropped), TEST(replaced), TEST(holes_punched), TEST(protected), TEST(moved), TEST(forked), TEST(swapped), TEST(collapsed),
-	TEST(merged), TEST(userfaulted), TEST(slots_flipped), TEST(tables_shrunk), TEST(device_memory), TEST(hammer),
+	TEST(merged), TEST(userfaulted), TEST(slots_flipped), TEST(tables_shrunk), TEST(device_memory),
+	TEST(ledger_parameter), TEST(hammer),
 };
 
 int main(int argc, char **argv)
