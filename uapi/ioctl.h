@@ -48,7 +48,10 @@ struct vtx_ioctl {
 	long (*fn)(struct vtx_call *call);
 };
 
-#define VTX_IOCTL(command, what, handler) { .cmd = (command), .flags = (what), .name = #command, .fn = (handler) }
+/* Some of KVM's commands have an argument and do not say its size: their handlers copy. */
+#define VTX_SIZE_KNOWN(command, what) BUILD_BUG_ON_ZERO(((what) & (VTX_IN | VTX_OUT)) && !_IOC_SIZE(command))
+#define VTX_IOCTL(command, what, handler) \
+	{ .cmd = (command), .flags = (what) + VTX_SIZE_KNOWN(command, what), .name = #command, .fn = (handler) }
 
 /*
  * Runs the row of @call->cmd. Return: the handler's answer; -EIO when the VM is another process's or dead; the errno of @unknown
