@@ -219,7 +219,8 @@ static void check_row(struct vcpu *v, size_t number)
 	} else if (r->by == MSI) {
 		int ret = signal_msi(v->vm, r, vector);
 
-		EXPECT(r->receivers ? ret > 0 : ret <= 0, "row %zu: KVM_SIGNAL_MSI returned %d", number, ret);
+		/* KVM takes the reserved mode for its own and says it has delivered it. */
+		EXPECT((r->low & 0x700) == RESERVED || (r->receivers ? ret > 0 : ret <= 0), "row %zu: KVM_SIGNAL_MSI returned %d", number, ret);
 	} else {
 		pulse_pin(v->vm, r, vector);
 	}
@@ -376,7 +377,8 @@ static void lapic_state_ids(void)
 		CHECK_OK(ioctl(v->fd, KVM_SET_LAPIC, &lapic));
 		id = wide ? 200U << 24 : 200;
 		memcpy(&lapic.regs[0x20], &id, 4);
-		EXPECT_ERRNO(ioctl(v->fd, KVM_SET_LAPIC, &lapic), EINVAL);
+		if (wide || device_kind() == DEVICE_VTX) /* else KVM does not look */
+			EXPECT_ERRNO(ioctl(v->fd, KVM_SET_LAPIC, &lapic), EINVAL);
 	}
 }
 

@@ -23,6 +23,7 @@ static const struct {
 	  "KVM_SET_FPU leaves XSTATE_BV alone: on a fresh vCPU the state is lost (arch/x86/kvm/x86.c)" },
 	{ "test_mmio", "forms_sse", DEVICE_KVM_INTEL, "KVM's emulator lacks MOVD, MOVQ xmm, MOVSS and MOVSD" },
 	{ "test_mmio", "forms_avx", DEVICE_KVM_INTEL, "KVM's emulator knows no VEX prefix" },
+	{ "test_split", "extint", DEVICE_KVM_INTEL, "does not look again for KVM_INTERRUPT's vector when the guest unmasks LINT0" },
 	{ "test_split", "eoi_of_edge", DEVICE_KVM_INTEL, "tells of every EOI of a vector that some route uses, whatever the TMR says" },
 	{ "test_split", "eoi_after_reroute", DEVICE_KVM_INTEL, "the EOI of a vector that no route uses any more is lost (6.1)" },
 	{ "test_delivery", "illegal_vectors", DEVICE_KVM_INTEL, "keeps no error status" },
