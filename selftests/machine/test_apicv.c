@@ -337,7 +337,7 @@ GUEST static void counted_guest(u64 what)
 	g_done(0);
 }
 
-/* @free: the processor's mode spares the exits; else there is at least one each time. */
+/* @tpr_shadow_spares: a TPR shadow alone is enough to spare the exits. Without, there is at least one each time. */
 static void count_exits(u64 what, const char *words, bool tpr_shadow_spares)
 {
 	struct vcpu *v = guest_new(VM_IRQCHIP, counted_guest, what);
@@ -520,7 +520,7 @@ static void level_eoi(void)
 	if (!by_processor(v->vm))
 		return;
 	exits = exits_of(v->vm, "EOI_INDUCED");
-	EXPECT(exits >= 10 && exits <= 13, "%llu exits by EOI", (unsigned long long)exits);
+	EXPECT(exits >= 10, "%llu exits by EOI", (unsigned long long)exits);
 }
 
 /* ------------------------------------------------------------------ state through the ioctls */

@@ -180,6 +180,44 @@ static void test_options_switch_off(void **state)
 	assert_int_equal(caps.proc2 & (1 << 5 | 1 << 10), 0);
 }
 
+static void expect_apicv(const struct vtx_msr_values *m, const struct vtx_wishes *w, enum vtx_apicv_why why, bool tpr_shadow)
+{
+	struct vtx_caps caps;
+
+	assert_null(vtx_caps_decide(m, w, &caps));
+	assert_int_equal(caps.apicv_why, why);
+	assert_int_equal(caps.apicv, why == VTX_APICV_ON);
+	assert_int_equal(caps.tpr_shadow, tpr_shadow);
+	assert_true(caps.apicv || !caps.apicv_x2apic);
+	/* They come and go with each vCPU's mode. */
+	assert_int_equal(caps.proc2 & (1 << 0 | 1 << 4 | 1 << 8 | 1 << 9), 0);
+	assert_int_equal(caps.proc & 1 << 21, 0);
+}
+
+static void test_apic_virtualization(void **state)
+{
+	struct vtx_wishes by_default = all, wishes;
+	struct vtx_msr_values m = good;
+
+	by_default.apicv_forced = false;
+	m.pin |= BIT_ULL(32 + 7);
+	expect_apicv(&m, &by_default, VTX_APICV_ON, true);
+	m.pin &= ~BIT_ULL(32 + 7);
+	expect_apicv(&m, &by_default, VTX_APICV_INCOMPLETE, true);
+	expect_apicv(&m, &all, VTX_APICV_ON, true);
+	wishes = by_default;
+	wishes.apicv = false;
+	expect_apicv(&m, &wishes, VTX_APICV_UNWANTED, true);
+	wishes = all;
+	wishes.tpr_shadow = false;
+	expect_apicv(&m, &wishes, VTX_APICV_UNWANTED, false);
+	m.proc2 &= ~BIT_ULL(32 + 9);
+	expect_apicv(&m, &all, VTX_APICV_LACKING, true);
+	m = good;
+	m.proc &= ~BIT_ULL(32 + 21);
+	expect_apicv(&m, &all, VTX_APICV_LACKING, false);
+}
+
 /* ------------------------------------------------------------------ the table says what the decision does */
 
 static u64 *word_of(struct vtx_msr_values *m, u8 word)
@@ -297,6 +335,7 @@ int main(void)
 		cmocka_unit_test(test_forced_cr3_exits_are_refused),
 		cmocka_unit_test(test_vmcs_size),
 		cmocka_unit_test(test_options_switch_off),
+		cmocka_unit_test(test_apic_virtualization),
 		cmocka_unit_test(test_table_agrees_with_decision),
 		cmocka_unit_test(test_table_is_sorted),
 		cmocka_unit_test(test_collect),
