@@ -57,22 +57,31 @@ $(MAKE) -s -j$$(nproc) -C $$dir M=$(TOP)/build/module/$2 $4 modules
 @strip -g -o $(STAGE)/$1/$3 build/module/$2/vtx.ko
 endef
 
+# $(call stage-programs,KERNEL)
+define stage-programs
+@mkdir -p $(STAGE)/$1/selftests
+@cp userspace-vmm/vtx $(STAGE)/$1/
+gcc -O2 -Wall -static -o $(STAGE)/$1/mini userspace-vmm/examples/mini.c
+$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
+@cp build/selftests/machine/test_* build/selftests/machine/bench build/selftests/machine/doom build/selftests/machine/fuzz_ioctl \
+	selftests/machine/test_example \
+	selftests/machine/test_tool selftests/machine/test_explain selftests/machine/run-all selftests/machine/bench-both \
+	$(STAGE)/$1/selftests/
+endef
+
 $(KERNELS:%=stage-%): stage-%: tools
 	@machine/packages build run
-	@mkdir -p $(STAGE)/$*/selftests
+	@mkdir -p $(STAGE)/$*
 	$(call build-copy,$*,$*,vtx.ko)
-	@cp userspace-vmm/vtx $(STAGE)/$*/
-	gcc -O2 -Wall -static -o $(STAGE)/$*/mini userspace-vmm/examples/mini.c
-	$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
-	@cp build/selftests/machine/test_* build/selftests/machine/bench build/selftests/machine/doom \
-		build/selftests/machine/fuzz_ioctl selftests/machine/test_example selftests/machine/test_tool \
-		selftests/machine/test_explain selftests/machine/run-all selftests/machine/bench-both $(STAGE)/$*/selftests/
+	$(call stage-programs,$*)
 
 # For the watching kernels three modules: as it is, for a fuzzer that is guided by coverage, and one that counts its lines.
-$(WATCHING:%=stage-%): stage-%: stage-6.1
-	@mkdir -p $(STAGE)/$*/selftests $(STAGE)/$*/kcov $(STAGE)/$*/gcov
+$(WATCHING:%=stage-%): stage-%: tools
+	@machine/packages build run
+	@mkdir -p $(STAGE)/$*/kcov $(STAGE)/$*/gcov
 	$(call build-copy,$*,$*,vtx.ko,LINES=1)
-	@cp -r build/machine/6.1/vtx build/machine/6.1/mini build/machine/6.1/selftests selftests/watching/with-module $(STAGE)/$*/
+	$(call stage-programs,$*)
+	@cp selftests/watching/with-module $(STAGE)/$*/
 
 stage-kcov: stage-debug
 	$(call build-copy,debug,debug-kcov,kcov/vtx.ko,LINES=1 KCOV=1)

@@ -26,6 +26,8 @@
 
 static char arg[CALL_ARG_SIZE] __attribute__((aligned(8)));
 
+static bool all; /* after the first fault the others too (faults_arm()) */
+
 /* Calls; takes back what a success did. */
 static int call_once(struct call_world *w, const struct call *c, unsigned int at, bool *failed, int *error)
 {
@@ -33,7 +35,7 @@ static int call_once(struct call_world *w, const struct call *c, unsigned int at
 	int fd = call_on(w, c), ret;
 
 	if (at)
-		faults_arm(at);
+		faults_arm(at, all);
 	ret = ioctl(fd, c->cmd, value);
 	*error = ret < 0 ? errno : 0;
 	if (at)
@@ -98,16 +100,21 @@ static void walk_call(const struct call *c)
 	EXPECT(error == plain, "%s, no fault: %s", c->name, strerror(error));
 	guest_still_runs(&w, c);
 	call_world_free(&w);
-	note("%s: %u faults", c->name, n - 1);
+	note("%s: %u faults%s", c->name, n - 1, all ? ", and all after them" : "");
 }
 
 static void walk_calls(enum call_fd on)
 {
 	test_timeout(SECONDS);
 	faults_begin();
-	for (size_t i = 0; i < nr_calls; i++)
-		if (all_calls[i].on == on)
-			walk_call(&all_calls[i]);
+	for (size_t i = 0; i < nr_calls; i++) {
+		if (all_calls[i].on != on)
+			continue;
+		all = false;
+		walk_call(&all_calls[i]);
+		all = true;
+		walk_call(&all_calls[i]);
+	}
 	faults_end();
 }
 
@@ -139,7 +146,7 @@ static void walk_guest(unsigned int with)
 		int error;
 
 		call_world_new(&w, with);
-		faults_arm(n);
+		faults_arm(n, all);
 		error = call_guest_finish(w.v);
 		failed = faults_disarm();
 		faults_read_log("KVM_RUN");
@@ -161,6 +168,9 @@ static void run(void)
 	test_timeout(SECONDS);
 	faults_begin();
 	walk_guest(WITH_ALL);
+	all = true;
+	walk_guest(WITH_ALL);
+	all = false;
 	walk_guest(WITH_VCPU | WITH_GUEST);
 	faults_end();
 }
@@ -235,7 +245,7 @@ static void walk_place(const char *what, const struct place *p, int (*use)(const
 		bool failed;
 		int error;
 
-		faults_arm(n);
+		faults_arm(n, all);
 		error = use(p);
 		failed = faults_disarm();
 		faults_read_log(what);
@@ -249,11 +259,19 @@ static void walk_place(const char *what, const struct place *p, int (*use)(const
 	note("%s: %u faults", what, n - 1);
 }
 
+static void walk_both(const char *what, const struct place *p, int (*use)(const struct place *p))
+{
+	all = false;
+	walk_place(what, p, use);
+	all = true;
+	walk_place(what, p, use);
+}
+
 static void walk_path(const char *path, const char *text)
 {
 	struct place p = { .path = path, .text = text };
 
-	walk_place(path, &p, use_file);
+	walk_both(path, &p, use_file);
 }
 
 /* All files below a folder. */
@@ -326,13 +344,13 @@ static void mappings(void)
 	sink = memfd_create("sink", MFD_CLOEXEC);
 	CHECK(pwrite(sink, "", 1, 0) == 1, "memfd");
 	p = (struct place){ .fd = w.v->fd, .size = run_size() };
-	walk_place("the run page", &p, use_mapping);
+	walk_both("the run page", &p, use_mapping);
 	p = (struct place){ .fd = w.v->fd, .size = VTX_RING_SIZE, .offset = VTX_RING_MMAP_OFFSET };
-	walk_place("the recorder's ring", &p, use_mapping);
+	walk_both("the recorder's ring", &p, use_mapping);
 	p = (struct place){ .fd = w.v->fd };
-	walk_place("the statistics of a vCPU", &p, use_stats);
+	walk_both("the statistics of a vCPU", &p, use_stats);
 	p.fd = w.vm->fd;
-	walk_place("the statistics of a VM", &p, use_stats);
+	walk_both("the statistics of a VM", &p, use_stats);
 	call_world_free(&w);
 	faults_end();
 }
@@ -343,7 +361,7 @@ static int load(unsigned int at, bool *failed, bool *ours)
 {
 	int ret, error;
 
-	faults_arm(at);
+	faults_arm(at, all);
 	ret = module_load(module_file(), module_params());
 	error = ret ? errno : 0;
 	*failed = faults_disarm();

@@ -31,6 +31,7 @@ GUEST static void with_apic(void)
 	g_apic_on();
 	g_apic_write(APIC_LVTT, 0x40);
 	g_apic_write(APIC_TDCR, 0xb);
+	g_cli(); /* else it may come before the HLT that waits for it */
 	g_apic_write(APIC_TMICT, 10000);
 	g_sti_hlt();
 	g_apic_write(APIC_ICR, 0x40040); /* to itself */
@@ -78,6 +79,8 @@ int call_guest_finish(struct vcpu *v)
 		case KVM_EXIT_HLT:
 		case KVM_EXIT_IRQ_WINDOW_OPEN:
 			continue;
+		case KVM_EXIT_INTERNAL_ERROR: /* an instruction could not be read, which is all that there is to say it */
+			return EFAULT;
 		case KVM_EXIT_IO:
 			if (run->io.port == PORT_DONE)
 				return 0;
@@ -229,13 +232,13 @@ static void no_slot(struct call_world *w, void *arg)
 static void irq_high(struct call_world *w, void *arg)
 {
 	(void)w;
-	((struct kvm_irq_level *)arg)->irq = 5;
+	((struct kvm_irq_level *)arg)->irq = 20;
 	((struct kvm_irq_level *)arg)->level = 1;
 }
 
 static void irq_low(struct call_world *w, void *arg)
 {
-	((struct kvm_irq_level *)arg)->irq = 5;
+	((struct kvm_irq_level *)arg)->irq = 20;
 	((struct kvm_irq_level *)arg)->level = 0;
 	(void)ioctl(w->vm->fd, KVM_IRQ_LINE, arg);
 }

@@ -15,7 +15,7 @@
 #define MAX_SITES 1024
 #define FRAME_TEXT 96
 
-static int nth = -1, log_fd = -1;
+static int nth = -1, make_it_fail = -1, log_fd = -1;
 static char sites[MAX_SITES][2 * FRAME_TEXT];
 static size_t nr_sites;
 
@@ -35,21 +35,38 @@ static bool knob(const char *path, const char *value)
 
 void faults_begin(void)
 {
+	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
+
 	nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (nth < 0 || !knob("failslab/ignore-gfp-wait", "N") || !knob("fail_page_alloc/ignore-gfp-wait", "N") ||
 	    !knob("fail_page_alloc/min-order", "0"))
 		skip("the kernel has no fault injection");
+	make_it_fail = open("/proc/thread-self/make-it-fail", O_RDWR | O_CLOEXEC);
+	CHECK(make_it_fail >= 0, "make-it-fail");
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "%s/task-filter", kinds[i]);
+		CHECK(knob(path, "Y"), "%s", path);
+		snprintf(path, sizeof(path), "%s/times", kinds[i]);
+		CHECK(knob(path, "-1"), "%s", path);
+		snprintf(path, sizeof(path), "%s/probability", kinds[i]);
+		CHECK(knob(path, "100"), "%s", path);
+	}
 	log_fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	CHECK(log_fd >= 0, "/dev/kmsg");
 	lseek(log_fd, 0, SEEK_END);
 	klogctl(KLOG_CONSOLE_LEVEL, NULL, 1);
 }
 
-void faults_arm(unsigned int n)
+/* fail-nth comes before make-it-fail, which so rules only when it is used up. */
+void faults_arm(unsigned int n, bool all)
 {
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%u", n);
 
+	if (all)
+		CHECK_EQ(pwrite(make_it_fail, "1", 1, 0), 1, "write to make-it-fail");
 	CHECK_EQ(pwrite(nth, text, (size_t)len, 0), len, "write to fail-nth");
 }
 
@@ -59,6 +76,8 @@ bool faults_disarm(void)
 	char text[16] = "";
 	ssize_t got = pread(nth, text, sizeof(text) - 1, 0);
 
+	while (pwrite(make_it_fail, "0", 1, 0) != 1)
+		;
 	if (got > 0 && atoi(text) == 0)
 		return true;
 	while (pwrite(nth, "0", 1, 0) != 1)

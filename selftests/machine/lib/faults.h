@@ -10,8 +10,11 @@
 
 /* Ends the case as skipped where the kernel has no fault injection. Silences the console: each fault logs a call trace. */
 void faults_begin(void);
-/* The n-th chance to fail of this thread's system calls from now on fails. */
-void faults_arm(unsigned int n);
+/*
+ * The n-th chance to fail of this thread's system calls from now on fails; with @all, all allocations after it as well, as those that
+ * have a second way to memory (kvmalloc) survive a single fault.
+ */
+void faults_arm(unsigned int n, bool all);
 /* True: it came to that. */
 bool faults_disarm(void);
 /*
