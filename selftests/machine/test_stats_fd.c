@@ -449,8 +449,6 @@ static const char *const never[] = {
 	"exit_invlpg",
 	/* #UD outside SMM */
 	"exit_rsm",
-	/* no TPR shadow */
-	"exit_tpr_below_threshold",
 	/* no entry that vtx writes is one */
 	"exit_ept_misconfig",
 	/* #UD: the control is off */
@@ -470,6 +468,7 @@ static const char *const own_case[] = {
 	"halt_attempted_poll", "halt_successful_poll", "halt_poll_success_ns", "halt_poll_fail_ns",	/* halt_polling() */
 	"halt_poll_success_hist", "halt_poll_fail_hist",
 	"pages_1g", "ept_tables_reclaimed",					/* test_large */
+	"exit_tpr_below_threshold", "exit_apic_access", "exit_eoi_induced", "exit_apic_write",	/* test_apicv */
 };
 
 /* What the host does at any time moves these. */
