@@ -305,7 +305,7 @@ static void get_around(const struct fault *f, int level, struct around *around)
 /* Marking a page that MADV_FREE gave away as dirty would take it back, which only a real access may. */
 static bool given_away(struct page *page)
 {
-	return PageAnon(page) && !PageSwapBacked(page);
+	return PageAnon(page) && !folio_test_swapbacked(page_folio(page));
 }
 
 /* ept->lock held for writing, and the fault itself mapped: its number is good for its neighbours, if no running invalidation has them. */
