@@ -30,6 +30,7 @@ struct vtx_ept {
 	int invalidate_running;		/* lock: invalidations between start and end */
 	unsigned long invalidate_start;	/* lock: user addresses that the running ones cover, as one range */
 	unsigned long invalidate_end;
+	unsigned int unflushed;		/* lock: zaps that have not flushed yet (ept/table.h) */
 	struct vtx_slot retiring;	/* lock: left vm->slots, but may still be mapped; npages 0: none */
 	u64 *spare[VTX_EPT_SPARES];	/* lock: zeroed pages, for tables that are needed under the lock */
 	unsigned int nspare;		/* lock */

@@ -27,17 +27,18 @@ static u64 *child(u64 entry)
 /*
  * Replaces the leaf at @entry by a table with the same translation. The size changes without the entry being absent in
  * between, which is allowed as long as all that can be cached is the same frame with the same permissions (SDM vol. 3, 29.4.3
- * and 4.10.2.3), and the caller flushes. Return: the table, or NULL: no spare, the leaf is gone.
+ * and 4.10.2.3), and the caller flushes. Return: the table, or NULL: no spare; the leaf
+ * is write-protected instead, and the fault of the next write takes it away.
  */
 static u64 *split(struct vtx_ept *ept, u64 *entry, int level)
 {
 	u64 leaf = *entry, *table;
 
-	atomic_long_dec(&ept->pages[level - 1]);
 	if (!ept->nspare) {
-		WRITE_ONCE(*entry, 0);
+		WRITE_ONCE(*entry, leaf & ~VTX_EPTE_WRITE);
 		return NULL;
 	}
+	atomic_long_dec(&ept->pages[level - 1]);
 	table = ept->spare[--ept->nspare];
 	for (unsigned int i = 0; i < 512; i++)
 		table[i] = vtx_epte_part(leaf, level, i);
@@ -51,7 +52,7 @@ static u64 *split(struct vtx_ept *ept, u64 *entry, int level)
 void vtx_ept_spares_for_splits(struct vtx_ept *ept)
 {
 	while (READ_ONCE(ept->nspare) < VTX_EPT_SPARES) {
-		u64 *page = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+		u64 *page = vtx_ept_alloc_table();
 
 		if (!page)
 			return;
@@ -61,7 +62,7 @@ void vtx_ept_spares_for_splits(struct vtx_ept *ept)
 			page = NULL;
 		}
 		write_unlock(&ept->lock);
-		free_page((unsigned long)page);
+		vtx_ept_free_table(page);
 	}
 }
 

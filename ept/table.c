@@ -109,15 +109,21 @@ void vtx_ept_free_tree(struct vtx_ept *ept, u64 *table, int level, bool can_slee
 		cond_resched();
 }
 
+void vtx_ept_removed(struct vtx_ept *ept, struct vtx_ept_zapped *zapped)
+{
+	ept->unflushed += !zapped->removed;
+	zapped->removed = true;
+}
+
 /* Takes the table below @entry out of the tree. It is chained by page->private until it can be freed. */
-static void unlink_table(u64 *entry, int level, struct vtx_ept_zapped *zapped)
+static void unlink_table(struct vtx_ept *ept, u64 *entry, int level, struct vtx_ept_zapped *zapped)
 {
 	struct page *page = virt_to_page(child(*entry));
 
 	set_page_private(page, (unsigned long)zapped->tables[level - 1]);
 	zapped->tables[level - 1] = page;
 	set_entry(entry, 0);
-	zapped->removed = true;
+	vtx_ept_removed(ept, zapped);
 }
 
 void vtx_ept_finish_zap(struct vtx_vm *vm, struct vtx_ept_zapped *zapped, bool can_sleep)
@@ -125,6 +131,9 @@ void vtx_ept_finish_zap(struct vtx_vm *vm, struct vtx_ept_zapped *zapped, bool c
 	if (!zapped->removed)
 		return;
 	vtx_ept_flush(vm);
+	write_lock(&vm->ept.lock);
+	vm->ept.unflushed--;
+	write_unlock(&vm->ept.lock);
 	for (int level = 1; level < VTX_EPT_LEVELS; level++) {
 		struct page *page = zapped->tables[level];
 
@@ -146,7 +155,7 @@ static enum vtx_map_result conflict(struct vtx_ept *ept, u64 *entry, int level, 
 	if (zapped) {
 		set_entry(entry, 0);
 		count_leaf(ept, level, -1);
-		zapped->removed = true;
+		vtx_ept_removed(ept, zapped);
 	}
 	return VTX_MAP_CONFLICT;
 }
@@ -198,7 +207,7 @@ enum vtx_map_result vtx_ept_map(struct vtx_ept *ept, const struct vtx_ept_mappin
 		if (level == target && level > 1 && vtx_epte_present(value) && !vtx_epte_is_leaf(value, level)) {
 			if (gives_way(map)) {
 				if (map->zapped)
-					unlink_table(entry, level, map->zapped);
+					unlink_table(ept, entry, level, map->zapped);
 				return VTX_MAP_CONFLICT;
 			}
 			target--;
@@ -257,11 +266,11 @@ void vtx_ept_zap(struct vtx_ept *ept, u64 gfn, u64 end, struct vtx_ept_zapped *z
 			if (vtx_epte_is_leaf(*entry, level)) {
 				set_entry(entry, 0);
 				count_leaf(ept, level, -1);
-				zapped->removed = true;
+				vtx_ept_removed(ept, zapped);
 				break;
 			}
 			if (!(gfn & (span - 1)) && end - gfn >= span) {
-				unlink_table(entry, level, zapped);
+				unlink_table(ept, entry, level, zapped);
 				break;
 			}
 			table = child(*entry);
@@ -298,7 +307,7 @@ static u64 zap_idle_table(struct vtx_ept *ept, u64 gfn, unsigned long *nr, bool 
 			clear_bit(VTX_EPTE_ACCESSED_BIT, (unsigned long *)entry);
 			*aged = true;
 		} else {
-			unlink_table(entry, level, zapped);
+			unlink_table(ept, entry, level, zapped);
 			++*freed;
 		}
 		break;

@@ -53,6 +53,13 @@ void vtx_ept_map_around(struct vtx_ept *ept, u64 gfn, struct page *const *pages,
 void vtx_ept_zap(struct vtx_ept *ept, u64 gfn, u64 end, struct vtx_ept_zapped *zapped);
 
 /*
+ * Entries are taken out under the lock, and the flush comes after it was dropped: until then processors may use translations that the EPT
+ * does not show any more. Noted in @zapped and in ept->unflushed, for others who find nothing and must not return before the flush.
+ * ept->lock held for writing.
+ */
+void vtx_ept_removed(struct vtx_ept *ept, struct vtx_ept_zapped *zapped);
+
+/*
  * Flushes if anything was removed, then frees the unlinked tables. ept->lock not held, interrupts on. @can_sleep: may
  * be false with spinlocks held.
  */
