@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../../compat/kvm_uapi.h"
 #include "lib/differs.h"
 #include "lib/guest.h"
 
@@ -172,6 +173,23 @@ struct vcpu *vcpu_new_bare(struct vm *vm, int id)
 	return v;
 }
 
+/*
+ * With APIC virtualization in Bochs nothing may end the delivery of an interrupt in an exit (docs/errata.md): the memory is mapped before the
+ * guest runs.
+ */
+static void map_all(struct vcpu *v)
+{
+	struct kvm_pre_fault_memory range = { .size = v->vm->size };
+	char on = 'N';
+	int fd = open("/sys/module/vtx/parameters/enable_apicv", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (read(fd, &on, 1) == 1 && on == 'Y' && v->vm->mem && !madvise(v->vm->mem, v->vm->size, MADV_POPULATE_WRITE))
+		(void)!ioctl(v->fd, KVM_PRE_FAULT_MEMORY, &range);
+	close(fd);
+}
+
 struct vcpu *vcpu_new(struct vm *vm, int id)
 {
 	struct kvm_cpuid2 *all = cpuid_supported();
@@ -194,6 +212,7 @@ struct vcpu *vcpu_new(struct vm *vm, int id)
 			own->entries[i].edx = (u32)id;
 	CHECK_OK(ioctl(v->fd, KVM_SET_CPUID2, own));
 	free(own);
+	map_all(v);
 	return v;
 }
 
