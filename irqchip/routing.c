@@ -95,7 +95,7 @@ void vtx_routing_watch(struct vtx_vm *vm)
 	vtx_ioapic_watch(vm, pit_pins, pit_pins | vtx_irqfd_pins(vm, &routing->table));
 }
 
-/* Level-triggered interrupts that some vCPU has not ended: a word of IRR or ISR. The IRR is read first: vtx_lapic_ack(). */
+/* Level-triggered interrupts that some vCPU has not ended: a word. */
 static u32 unfinished(struct vtx_vm *vm, unsigned int word)
 {
 	struct vtx_vcpu *vcpu;
@@ -104,11 +104,8 @@ static u32 unfinished(struct vtx_vm *vm, unsigned int word)
 
 	vtx_for_each_vcpu(i, vcpu, vm) {
 		const struct vtx_lapic *apic = &vcpu->apic->lapic;
-		u32 pending = vtx_lapic_get(apic, VTX_LAPIC_IRR + word * 0x10);
 
-		smp_rmb(); /* pairs with the locked instruction between ISR and IRR in vtx_lapic_ack() */
-		pending |= vtx_lapic_get(apic, VTX_LAPIC_ISR + word * 0x10);
-		bits |= pending & vtx_lapic_get(apic, VTX_LAPIC_TMR + word * 0x10);
+		bits |= vtx_lapic_unfinished(apic, word) & vtx_lapic_get(apic, VTX_LAPIC_TMR + word * 0x10);
 	}
 	return bits;
 }

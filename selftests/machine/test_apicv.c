@@ -481,10 +481,12 @@ GUEST static void ioapic_write(u32 index, u32 value)
 	g_write32(IOAPIC + 0x10, value);
 }
 
-/* Level-triggered: as long as the line is held each EOI brings the next. The TMR shows the mode. */
-GUEST static void level_guest(u64 arg)
+/*
+ * Level-triggered: as long as the line is held each EOI brings the next. The TMR shows the mode; not that of an IPI to itself that the
+ * processor sends (SDM vol. 3, 30.1.5).
+ */
+GUEST static void level_guest(u64 virtual)
 {
-	(void)arg;
 	on(apic_handler);
 	ioapic_write(0x10 + 11, 0);
 	ioapic_write(0x10 + 10, 0x80a5);	/* pin 5, level */
@@ -502,16 +504,19 @@ GUEST static void level_guest(u64 arg)
 	g_sti();
 	g_pause();
 	G_CHECK_EQ(count[0xa5], 1);
-	G_CHECK_EQ(g_apic_read(0x180 + 0x50), 0);
+	if (!virtual)
+		G_CHECK_EQ(g_apic_read(0x180 + 0x50), 0);
 	g_done(0);
 }
 
 static void level_eoi(void)
 {
-	struct vcpu *v = guest_new(VM_IRQCHIP, level_guest, 0);
+	struct vm *vm = vm_new(VM_IRQCHIP);
+	struct vcpu *v = vcpu_new(vm, 0);
 	struct kvm_irq_level irq = { .irq = 5 };
 	u64 exits;
 
+	vcpu_mode_long(v, level_guest, by_processor(vm));
 	for (u32 i = 0; i < 2; i++) {
 		irq.level = vcpu_expect_port(v, PORT_SAY);
 		CHECK_OK(ioctl(v->vm->fd, KVM_IRQ_LINE, &irq));
