@@ -9,6 +9,7 @@
 #ifndef VTX_UAPI_IOCTL_H
 #define VTX_UAPI_IOCTL_H
 
+#include <linux/build_bug.h>
 #include <linux/fs.h>
 #include <linux/types.h>
 #include "uapi/ext_error.h"
@@ -48,7 +49,10 @@ struct vtx_ioctl {
 	long (*fn)(struct vtx_call *call);
 };
 
-#define VTX_IOCTL(command, what, handler) { .cmd = (command), .flags = (what), .name = #command, .fn = (handler) }
+/* A command without a size in its number has nothing to copy: its handler does that itself. */
+#define VTX_IOCTL(command, what, handler)                                                                           \
+	{ .cmd = (command), .name = #command, .fn = (handler),                                                      \
+	  .flags = (what) + BUILD_BUG_ON_ZERO(((what) & (VTX_IN | VTX_OUT)) && !_IOC_SIZE(command)) }
 
 /*
  * Runs the row of @call->cmd. Return: the handler's answer; -EIO when the VM is another process's or dead; the errno of @unknown

@@ -139,9 +139,14 @@ static long set_pit(struct vtx_call *call)
 	return vtx_set_pit2(call->vm, &state);
 }
 
+/* The command's number says that there is no argument, and the contract that it points to a structure. */
 static long reinject_control(struct vtx_call *call)
 {
-	return vtx_reinject_control(call->vm, call->data);
+	struct kvm_reinject_control control;
+
+	if (copy_from_user(&control, vtx_call_user(call), sizeof(control)))
+		return VTX_REFUSE(ARGUMENT_UNREADABLE, VTX_NO_FIELD, call->arg, sizeof(control));
+	return vtx_reinject_control(call->vm, &control);
 }
 
 /* KVM_IRQ_LINE and KVM_IRQ_LINE_STATUS, which differ in what their rows copy out. */
@@ -217,7 +222,7 @@ static const struct vtx_ioctl vm_ioctls[] = {
 	VTX_IOCTL(KVM_SET_PIT, VTX_IN, set_pit),
 	VTX_IOCTL(KVM_GET_PIT2, VTX_OUT, get_pit2),
 	VTX_IOCTL(KVM_SET_PIT2, VTX_IN, set_pit2),
-	VTX_IOCTL(KVM_REINJECT_CONTROL, VTX_IN, reinject_control),
+	VTX_IOCTL(KVM_REINJECT_CONTROL, 0, reinject_control),
 	VTX_IOCTL(KVM_SET_GSI_ROUTING, VTX_IN, set_gsi_routing),
 	VTX_IOCTL(KVM_IRQFD, VTX_IN, irqfd),
 	VTX_IOCTL(KVM_IOEVENTFD, VTX_IN, ioeventfd),
