@@ -646,6 +646,8 @@ static void pit_drop(void)
 	u32 n;
 
 	CHECK_OK(ioctl(v->vm->fd, KVM_REINJECT_CONTROL, &control));
+	EXPECT_ERRNO(ioctl(v->vm->fd, KVM_REINJECT_CONTROL, 16), EFAULT);
+	EXPECT_ERRNO(ioctl(vm_new(VM_NO_MEMORY | VM_IRQCHIP)->fd, KVM_REINJECT_CONTROL, &control), ENXIO);
 	vcpu_expect_port(v, PORT_SAY);
 	n = vcpu_finish(v);
 	EXPECT(n >= 1 && n <= 2, "%u ticks after 20 periods without reinjection", n);
