@@ -384,7 +384,10 @@ static void cpuid1(struct call_world *w, void *arg)
 		if (e->index)
 			continue;
 		to->function = e->function;
-		to->eax = e->eax, to->ebx = e->ebx, to->ecx = e->ecx, to->edx = e->edx;
+		to->eax = e->eax;
+		to->ebx = e->ebx;
+		to->ecx = e->ecx;
+		to->edx = e->edx;
 		out->nent++;
 	}
 }
