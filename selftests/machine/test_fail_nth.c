@@ -77,7 +77,8 @@ static void walk_call(const struct call *c)
 	unsigned int n;
 	bool failed;
 
-	EXPECT(!plain || c->cmd == KVM_KVMCLOCK_CTRL, "%s does not work at all: %s", c->name, strerror(plain));
+	/* No clock page; a local APIC that is off takes no interrupt. */
+	EXPECT(!plain || c->cmd == KVM_KVMCLOCK_CTRL || c->cmd == KVM_SIGNAL_MSI, "%s does not work at all: %s", c->name, strerror(plain));
 	call_world_new(&w, c->with);
 	for (n = 1; n < MANY; n++) {
 		int ret = call_once(&w, c, n, &failed, &error);
