@@ -21,6 +21,7 @@
 
 #define MANY 5000	/* chances to fail in one call: more are an endless loop */
 #define SECONDS 600
+#define ROUNDS 6	/* at most, as long as each finds functions that had not failed before */
 
 /* ------------------------------------------------------------------ ioctls */
 
@@ -111,10 +112,15 @@ static void walk_calls(enum call_fd on)
 	for (size_t i = 0; i < nr_calls; i++) {
 		if (all_calls[i].on != on)
 			continue;
-		all = false;
-		walk_call(&all_calls[i]);
-		all = true;
-		walk_call(&all_calls[i]);
+		/* Caches fill and drain, so the n-th chance is not always the same one, and a round skips some. */
+		for (unsigned int round = 0; round < ROUNDS; round++) {
+			size_t before = faults_sites();
+
+			all = round & 1;
+			walk_call(&all_calls[i]);
+			if (round && faults_sites() == before)
+				break;
+		}
 	}
 	faults_end();
 }
@@ -262,10 +268,14 @@ static void walk_place(const char *what, const struct place *p, int (*use)(const
 
 static void walk_both(const char *what, const struct place *p, int (*use)(const struct place *p))
 {
-	all = false;
-	walk_place(what, p, use);
-	all = true;
-	walk_place(what, p, use);
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		size_t before = faults_sites();
+
+		all = round & 1;
+		walk_place(what, p, use);
+		if (round && faults_sites() == before)
+			break;
+	}
 }
 
 static void walk_path(const char *path, const char *text)

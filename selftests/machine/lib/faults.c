@@ -184,6 +184,11 @@ bool faults_read_log(const char *what)
 	return ours;
 }
 
+size_t faults_sites(void)
+{
+	return nr_sites;
+}
+
 void faults_end(void)
 {
 	faults_read_log("the end");
