@@ -103,8 +103,11 @@ void call_world_new(struct call_world *w, unsigned int with)
 	w->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->resample = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->spare = host_pages(CALL_SPARE_SIZE);
-	if (with & WITH_VCPU)
+	if (with & WITH_VCPU) {
 		w->v = vcpu_new(w->vm, 0);
+		/* Touched now: a page fault of the program that finds no memory is tried again without end (test_fail_nth.c). */
+		(void)*(volatile u32 *)&w->v->run->exit_reason;
+	}
 	if (with & WITH_GUEST)
 		call_guest_restart(w->v);
 }
@@ -384,7 +387,10 @@ static void cpuid1(struct call_world *w, void *arg)
 		if (e->index)
 			continue;
 		to->function = e->function;
-		to->eax = e->eax, to->ebx = e->ebx, to->ecx = e->ecx, to->edx = e->edx;
+		to->eax = e->eax;
+		to->ebx = e->ebx;
+		to->ecx = e->ecx;
+		to->edx = e->edx;
 		out->nent++;
 	}
 }

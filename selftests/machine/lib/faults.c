@@ -101,6 +101,9 @@ bool kernel_complains(const char *line)
 		"kmemleak disabled", "Objects remaining", "KCSAN",
 	};
 
+	/* A frame of a call trace: a failed allocation has one, too. */
+	if (line[0] == ' ')
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (strstr(line, words[i]))
 			return true;
@@ -179,6 +182,11 @@ bool faults_read_log(const char *what)
 		ours |= t.ours;
 	}
 	return ours;
+}
+
+size_t faults_sites(void)
+{
+	return nr_sites;
 }
 
 void faults_end(void)

@@ -22,6 +22,8 @@ bool faults_disarm(void);
  * else the kernel did not like. False: the last fault was none of the module's, nor below it.
  */
 bool faults_read_log(const char *what);
+/* How many functions are remembered. */
+size_t faults_sites(void);
 /* Prints the functions as notes "site CALLER+OFFSET/SIZE CALLEE", empties the log, gives the console back. */
 void faults_end(void);
 /* A line of the kernel's log that should not be there. */
