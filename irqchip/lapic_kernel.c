@@ -77,7 +77,6 @@ static int accept(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender, const struct v
 
 static int deliver_to(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender, const struct vtx_apic_msg *msg)
 {
-
 	trace_kvm_apic_accept_irq(vcpu->id, msg->mode, msg->level, msg->vector);
 	switch (msg->mode) {
 	case VTX_APIC_FIXED:
