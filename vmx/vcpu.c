@@ -70,7 +70,9 @@ static void sched_out(struct preempt_notifier *notifier, struct task_struct *nex
 {
 	struct vtx_vcpu *vcpu = container_of(notifier, struct vtx_vcpu, notifier);
 
-	vtx_pause_sched_out(vcpu);
+	/* Not where sched_in() has left the VMCS alone. */
+	if (likely(vtx_vcpu_running() == vcpu))
+		vtx_pause_sched_out(vcpu);
 	vtx_guest_state_unload(vcpu);
 }
 
