@@ -291,7 +291,7 @@ GUEST static void meet(u64 arg)
 static void all_at_once(void)
 {
 	struct vm *vm = vm_new(0);
-	int max = dev_has(KVM_CAP_MAX_VCPUS), n = max < 255 ? max : 255; /* as many as file descriptors last */
+	int max = dev_has(KVM_CAP_MAX_VCPUS), n = max < 64 ? max : 64;
 	struct vcpu **v = calloc((size_t)n, sizeof(*v));
 	pthread_t *threads = calloc((size_t)n, sizeof(*threads));
 
