@@ -334,8 +334,8 @@ GUEST static void shortest_guest(u64 pit)
 	if (pit) {
 		g_handler[0x20] = tick_handler;
 		g_outb(0x21, 0xff);
-		/* IOAPIC pin 2, where GSI 0 goes: vector 20h to APIC 0 */
-		g_write32(0xfec00000, 0x14);
+		/* IOAPIC pin 0, where GSI 0 goes: vector 20h to APIC 0 */
+		g_write32(0xfec00000, 0x10);
 		g_write32(0xfec00010, 0x20);
 		g_outb(0x43, 0x34);
 		g_outb(0x40, 2);
