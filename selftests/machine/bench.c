@@ -83,6 +83,16 @@ GUEST static void timer_loop(u64 arg)
 	g_done(0);
 }
 
+/* As a guest with a timer tick: the local APIC's timer runs, and is not due. */
+GUEST static void armed_loop(u64 arg)
+{
+	g_wrmsr(0x1b, g_rdmsr(0x1b) | 0xc00);
+	g_wrmsr(0x80f, 0x1ff);
+	g_wrmsr(0x832, 0x40080);
+	g_wrmsr(0x6e0, g_rdtsc() + (1ULL << 31));
+	cpuid_loop(arg);
+}
+
 static const struct bench {
 	const char *name;
 	void (*loop)(u64);
@@ -96,6 +106,7 @@ static const struct bench {
 	{ "OUT to an ioeventfd", eventfd_loop, 0, 0 },
 	{ "MMIO write to user space and back", mmio_loop, GUEST_ABSENT, 0 },
 	{ "first touch of a 4K page", touch_loop, GUEST_FREE, 0 },
+	{ "CPUID while a timer is armed", armed_loop, 0, VM_IRQCHIP },
 	{ "timer interrupt, 5,000 ticks ahead", timer_loop, 0, VM_IRQCHIP },
 };
 
