@@ -9,6 +9,7 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	$(shell ls -d /usr/src/linux-headers-*-amd64 2>/dev/null | sort -rV | head -n 1))
 
 KERNELS := 6.1 6.12
+WATCHING := debug kcsan
 STAGE := build/machine
 SECONDS ?= 60
 BOOTS ?= 1
@@ -25,6 +26,11 @@ help:
 	@echo 'make unit         unit tests alone (seconds)'
 	@echo 'make fuzz         fuzzers, SECONDS=60 each'
 	@echo 'make test-tools   perf, trace-cmd, kvm_stat and kvmexit of Debian against vtx, in the machine (minutes)'
+	@echo 'make test-debug   the machine tests on a kernel that watches memory, locks and leaks; KERNEL=kcsan: data races'
+	@echo 'make test-faults  every allocation fails once, in every call'
+	@echo 'make coverage     line and branch coverage of the module by the machine tests'
+	@echo 'make fuzz-ioctl   random calls from two threads, guided by coverage, SECONDS=60'
+	@echo 'make test-ends    reboot, panic and kexec under running guests, a machine each (minutes)'
 	@echo 'make bench        ticks per exit, vtx beside kvm_intel in the same boot'
 	@echo 'make lint         W=1, sparse, checkpatch, shellcheck'
 	@echo 'make man-lint     mandoc -Tlint on the man pages'
@@ -51,15 +57,37 @@ $(MAKE) -s -j$$(nproc) -C $$dir M=$(TOP)/build/module/$2 $4 modules
 @strip -g -o $(STAGE)/$1/$3 build/module/$2/vtx.ko
 endef
 
+# $(call stage-programs,KERNEL)
+define stage-programs
+@mkdir -p $(STAGE)/$1/selftests
+@cp userspace-vmm/vtx $(STAGE)/$1/
+gcc -O2 -Wall -static -o $(STAGE)/$1/mini userspace-vmm/examples/mini.c
+$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
+@cp build/selftests/machine/test_* build/selftests/machine/bench build/selftests/machine/doom build/selftests/machine/fuzz_ioctl \
+	selftests/machine/test_example \
+	selftests/machine/test_tool selftests/machine/test_explain selftests/machine/run-all selftests/machine/bench-both \
+	$(STAGE)/$1/selftests/
+endef
+
 $(KERNELS:%=stage-%): stage-%: tools
 	@machine/packages build run
-	@mkdir -p $(STAGE)/$*/selftests
+	@mkdir -p $(STAGE)/$*
 	$(call build-copy,$*,$*,vtx.ko)
-	@cp userspace-vmm/vtx $(STAGE)/$*/
-	gcc -O2 -Wall -static -o $(STAGE)/$*/mini userspace-vmm/examples/mini.c
-	$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
-	@cp build/selftests/machine/test_* build/selftests/machine/bench selftests/machine/test_example selftests/machine/test_tool \
-		selftests/machine/test_explain selftests/machine/run-all selftests/machine/bench-both $(STAGE)/$*/selftests/
+	$(call stage-programs,$*)
+
+# For the watching kernels three modules: as it is, for a fuzzer that is guided by coverage, and one that counts its lines.
+$(WATCHING:%=stage-%): stage-%: tools
+	@machine/packages build run
+	@mkdir -p $(STAGE)/$*/kcov $(STAGE)/$*/gcov
+	$(call build-copy,$*,$*,vtx.ko,LINES=1)
+	$(call stage-programs,$*)
+	@cp selftests/watching/with-module $(STAGE)/$*/
+
+stage-kcov: stage-debug
+	$(call build-copy,debug,debug-kcov,kcov/vtx.ko,LINES=1 KCOV=1)
+
+stage-gcov: stage-debug
+	$(call build-copy,debug,debug-gcov,gcov/vtx.ko,GCOV=1)
 
 # vtx without counters and flight recorder, to measure what they cost.
 stage-plain: stage-6.1
@@ -104,8 +132,28 @@ fuzz:
 test-tools: stage-6.1
 	selftests/machine/tools/run
 
+# Reboot, panic, kexec under running guests: a machine each.
+test-ends: stage-6.1
+	selftests/machine-ends
+
 bench: stage-plain
 	machine/run --kernel 6.1 -- /vtx/selftests/bench-both
+	machine/run --kernel 6.1 --cpus 2 -- /vtx/selftests/bench-both
+
+# Of these each builds its kernel on first use, a quarter of an hour.
+KERNEL ?= debug
+
+test-debug: stage-$(KERNEL)
+	@selftests/watching/test-debug $(KERNEL)
+
+test-faults: stage-debug
+	@selftests/watching/test-faults
+
+coverage: stage-gcov
+	@selftests/watching/coverage
+
+fuzz-ioctl: stage-kcov
+	@selftests/watching/fuzz-ioctl $(SECONDS)
 
 lint:
 	@machine/packages lint
@@ -123,4 +171,5 @@ clean:
 	$(MAKE) -s -C userspace-vmm clean
 	-test -n '$(KDIR)' && $(MAKE) -s -C $(KDIR) M=$(TOP) clean
 
-.PHONY: help module tools install install-module run test test-tools unit fuzz bench lint man-lint clean stage-plain $(KERNELS:%=stage-%)
+.PHONY: help module tools install install-module run test test-tools test-ends unit fuzz bench lint man-lint clean test-debug test-faults coverage fuzz-ioctl stage-plain stage-kcov stage-gcov \
+	$(KERNELS:%=stage-%) $(WATCHING:%=stage-%)

@@ -25,6 +25,7 @@
 #include <linux/minmax.h>
 #include <linux/stddef.h>
 #include <linux/string.h>
+#include <asm/barrier.h>
 
 #else /* user space */
 
@@ -53,6 +54,8 @@ typedef int64_t s64;
 #define BUILD_BUG_ON(cond) _Static_assert(!(cond), #cond)
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+#define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define smp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define min(a, b)                              \
 	({                                     \
 		__typeof__(a) __min_a = (a);   \

@@ -9,14 +9,16 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
+#include "ept/dirty.h"
 #include "ept/table.h"
 #include "vmx/vm.h"
 
-/* User address of @gpa, or NULL: no slot, not to be written, or not the owner. */
-static void __user *user_address(struct vtx_vm *vm, u64 gpa, bool write)
+/* User address of @gpa, its slot in *@found, or NULL: no slot, not to be written, or not the owner. */
+static void __user *user_address(struct vtx_vm *vm, u64 gpa, bool write, const struct vtx_slot **found)
 {
 	const struct vtx_slot *slot = vtx_slot_find(vm, gpa >> PAGE_SHIFT);
 
+	*found = slot;
 	if (!slot || (write && (slot->flags & KVM_MEM_READONLY)) || unlikely(current->mm != vm->mm))
 		return NULL;
 	return (void __user *)(vtx_slot_hva(slot, gpa >> PAGE_SHIFT) + offset_in_page(gpa));
@@ -26,7 +28,8 @@ int vtx_gpa_read(struct vtx_vm *vm, u64 gpa, void *buf, unsigned int len)
 {
 	while (len) {
 		unsigned int n = min_t(unsigned int, len, PAGE_SIZE - offset_in_page(gpa));
-		void __user *from = user_address(vm, gpa, false);
+		const struct vtx_slot *slot;
+		void __user *from = user_address(vm, gpa, false, &slot);
 		int r;
 
 		if (!from)
@@ -51,7 +54,8 @@ int vtx_gpa_write(struct vtx_vm *vm, u64 gpa, const void *buf, unsigned int len)
 {
 	while (len) {
 		unsigned int n = min_t(unsigned int, len, PAGE_SIZE - offset_in_page(gpa));
-		void __user *to = user_address(vm, gpa, true);
+		const struct vtx_slot *slot;
+		void __user *to = user_address(vm, gpa, true, &slot);
 		int r;
 
 		if (!to)
@@ -62,6 +66,8 @@ int vtx_gpa_write(struct vtx_vm *vm, u64 gpa, const void *buf, unsigned int len)
 			r = __put_user(*(const u32 *)buf, (u32 __user *)to);
 		else
 			r = __copy_to_user(to, buf, n);
+		/* Also when it failed: it may have come half way. */
+		vtx_dirty_mark(vm, NULL, slot, gpa >> PAGE_SHIFT);
 		if (r)
 			return -EFAULT;
 		gpa += n;
@@ -94,17 +100,8 @@ static int cmpxchg16(unsigned long hva, u64 *old, const u64 *new)
 	return !done;
 }
 
-int vtx_gpa_cmpxchg(struct vtx_vm *vm, u64 gpa, void *old, const void *new, unsigned int len)
+static int cmpxchg_user(void __user *at, void *old, const void *new, unsigned int len)
 {
-	void __user *at;
-
-	/* Aligned, and so within one page. */
-	if (!len || len > 16 || (len & (len - 1)) || (gpa & (len - 1)))
-		return -EFAULT;
-	at = user_address(vm, gpa, true);
-	if (!at)
-		return -EFAULT;
-
 	switch (len) {
 	case 1:
 		return __try_cmpxchg_user((u8 __user *)at, (u8 *)old, *(const u8 *)new, fault1);
@@ -117,4 +114,22 @@ int vtx_gpa_cmpxchg(struct vtx_vm *vm, u64 gpa, void *old, const void *new, unsi
 	default:
 		return boot_cpu_has(X86_FEATURE_CX16) ? cmpxchg16((unsigned long)at, old, new) : -EFAULT;
 	}
+}
+
+int vtx_gpa_cmpxchg(struct vtx_vm *vm, u64 gpa, void *old, const void *new, unsigned int len)
+{
+	const struct vtx_slot *slot;
+	void __user *at;
+	int r;
+
+	/* Aligned, and so within one page. */
+	if (!len || len > 16 || (len & (len - 1)) || (gpa & (len - 1)))
+		return -EFAULT;
+	at = user_address(vm, gpa, true, &slot);
+	if (!at)
+		return -EFAULT;
+	r = cmpxchg_user(at, old, new, len);
+	if (!r)
+		vtx_dirty_mark(vm, NULL, slot, gpa >> PAGE_SHIFT);
+	return r;
 }

@@ -17,6 +17,13 @@ u64 vtx_epte_leaf(u64 pfn, int level, u64 rwx)
 	return entry;
 }
 
+u64 vtx_epte_part(u64 leaf, int level, unsigned int i)
+{
+	if (level == 2)
+		leaf &= ~VTX_EPTE_LARGE;
+	return leaf + ((i * vtx_ept_span(level - 1)) << 12);
+}
+
 const char *vtx_epte_misconfigured(u64 entry, int level, unsigned int phys_bits, bool exec_only)
 {
 	u64 rwx = entry & VTX_EPTE_RWX;

@@ -69,6 +69,9 @@ static inline u64 vtx_epte_table(u64 table)
  */
 u64 vtx_epte_leaf(u64 pfn, int level, u64 rwx);
 
+/* Part @i (0..511) of the leaf @leaf of @level (2 or 3), as a leaf one level below: the same memory with the same permissions. */
+u64 vtx_epte_part(u64 leaf, int level, unsigned int i);
+
 /* The permissions an access needs. */
 static inline u64 vtx_ept_needs(bool write, bool exec)
 {

@@ -9,6 +9,7 @@
 #define VTX_EPT_EPT_H
 
 #include <linux/atomic.h>
+#include <linux/list.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/rwlock.h>
@@ -29,12 +30,25 @@ struct vtx_ept {
 	int invalidate_running;		/* lock: invalidations between start and end */
 	unsigned long invalidate_start;	/* lock: user addresses that the running ones cover, as one range */
 	unsigned long invalidate_end;
+	unsigned int unflushed;		/* lock: zaps that have not flushed yet (ept/table.h) */
 	struct vtx_slot retiring;	/* lock: left vm->slots, but may still be mapped; npages 0: none */
 	u64 *spare[VTX_EPT_SPARES];	/* lock: zeroed pages, for tables that are needed under the lock */
 	unsigned int nspare;		/* lock */
 	atomic64_t gen;			/* never 0; bumped after entries were taken away: vCPUs then INVEPT */
 	atomic_long_t pages[3];		/* mapped entries of 4K, 2M, 1G */
 	atomic_long_t tables;		/* page-table pages */
+	atomic_long_t reclaimed;	/* those that the shrinker gave back */
+	struct list_head shrink_list;	/* ept/shrink.c */
+	u64 shrink_gfn;			/* lock: where it goes on */
+	void *apic_page;		/* vm->lock: the APIC-access page, from the first local APIC on; or NULL */
+	u64 *flushed;			/* tlb_check=1: by CPU, the generation it last executed INVEPT for; else NULL */
+};
+
+/* tlb_check=1: what the ledger (ept/tlb_check.c) knows of a vCPU. */
+struct vtx_tlb_ledger {
+	u64 due;	/* generation that was current at the last entry: the next one needs it */
+	u64 entered;	/* any reads: generation of the last entry, 0 none yet */
+	u64 since;	/* any reads: exit_tsc before that entry */
 };
 
 /* ---- life: called by vtx_vm_create()/vtx_vm_put() */
@@ -81,6 +95,13 @@ int vtx_ept_fault(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec);
 int vtx_ept_fault_fast(struct vtx_vcpu *vcpu, u64 gpa, bool write, bool exec);
 
 /*
+ * vtx_ept_prefault() - maps the page of @gpa, and perhaps some that follow, as a read would
+ * May sleep; caller holds vm->srcu for reading and is in the owner's context.
+ * Return: bytes from @gpa on that are mapped now, at most @size; or -ENOENT (no slot), -EFAULT, -ENOMEM, -EINTR.
+ */
+long vtx_ept_prefault(struct vtx_vcpu *vcpu, u64 gpa, u64 size);
+
+/*
  * What the EPT says about @gpa at this moment: the lowest entry on the way, *@level the level it is at. For
  * reports only: it may be gone when this returns.
  */
@@ -95,12 +116,35 @@ int vtx_gpa_write(struct vtx_vm *vm, u64 gpa, const void *buf, unsigned int len)
 /* Atomic; @len 1,2,4,8 (16 allowed), naturally aligned. Return 0 done, 1 mismatch (value now in @old), -EFAULT. */
 int vtx_gpa_cmpxchg(struct vtx_vm *vm, u64 gpa, void *old, const void *new, unsigned int len);
 
+/*
+ * ---- the APIC-access page (ept/apic_page.c)
+ * vtx_ept_apic_fault(): @gpa has no slot. Return: VTX_FAULT_RETRY if it is the page, and mapped now; VTX_FAULT_MMIO; -ENOMEM.
+ * vtx_ept_zap_apic_page(): no vCPU reaches it any more. Interrupts on, no lock of the EPT held.
+ * vtx_ept_slot_over_apic_page(): there is a new slot, and nobody uses the old set of them any more. vm->slots_lock held.
+ */
+int vtx_ept_alloc_apic_page(struct vtx_vm *vm);	/* vm->lock held; -ENOMEM */
+int vtx_ept_apic_fault(struct vtx_vcpu *vcpu, u64 gpa);
+void vtx_ept_zap_apic_page(struct vtx_vm *vm);
+void vtx_ept_slot_over_apic_page(struct vtx_vm *vm, u64 gfn, u64 npages);
+
 /* ---- TLB (ept/tlb.c). Interrupts off, right before entry, mode already VTX_IN_GUEST. */
 void vtx_ept_tlb_before_entry(struct vtx_vcpu *vcpu);
 /* vCPU arrives on another CPU: forget translations left there by earlier runs. Preemption off. */
 void vtx_ept_tlb_new_cpu(struct vtx_vcpu *vcpu);
 /* After entries were removed: no vCPU uses the old translations once this returns. Any lock but irq-off sections. */
 void vtx_ept_flush(struct vtx_vm *vm);
+
+/* ---- the ledger of translations (ept/tlb_check.c) */
+bool vtx_tlb_check_wanted(void);
+/*
+ * Last before a VM entry, interrupts off. False: the CPU may hold translations that it must not; the VM is dead now. Always true
+ * without tlb_check=1.
+ */
+bool vtx_tlb_check_entry(struct vtx_vcpu *vcpu);
+
+/* ---- the shrinker (ept/shrink.c): module load and unload */
+int vtx_ept_shrinker_init(void);
+void vtx_ept_shrinker_exit(void);
 
 /* INVVPID of one vCPU's own translations (guest-visible flushes: CR0/CR4 changes, INVPCID emulation). */
 void vtx_vpid_flush(struct vtx_vcpu *vcpu);

@@ -72,7 +72,9 @@ static int invalidate_range_start(struct mmu_notifier *notifier, const struct mm
 		ept->invalidate_start = min(ept->invalidate_start, range->start);
 		ept->invalidate_end = max(ept->invalidate_end, range->end);
 	}
-	for_each_range(vm, range->start, range->end, zap_range, &zapped);
+	/* What another zap has taken out may be what was here, and its flush may be still to come. */
+	if (for_each_range(vm, range->start, range->end, zap_range, &zapped) && ept->unflushed)
+		vtx_ept_removed(ept, &zapped);
 	write_unlock(&ept->lock);
 	srcu_read_unlock(&vm->srcu, idx);
 

@@ -174,11 +174,11 @@ bool vtx_slot_hva_range(const struct vtx_slot *slot, unsigned long start, unsign
 	return true;
 }
 
-bool vtx_slot_fits_2m(const struct vtx_slot *slot, u64 gfn)
+bool vtx_slot_fits(const struct vtx_slot *slot, u64 gfn, u64 span)
 {
-	u64 first = gfn & ~511ULL;
+	u64 first = gfn & ~(span - 1);
 
-	if ((slot->gfn ^ (slot->hva >> PAGE_BITS)) & 511)
+	if ((slot->gfn ^ (slot->hva >> PAGE_BITS)) & (span - 1))
 		return false;
-	return first >= slot->gfn && first + 512 <= slot->gfn + slot->npages;
+	return first >= slot->gfn && first + span <= slot->gfn + slot->npages;
 }

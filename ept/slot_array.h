@@ -21,6 +21,7 @@ struct vtx_slot {
 	unsigned long hva;	/* user-space address of the first page */
 	u32 flags;		/* KVM_MEM_* */
 	u32 id;			/* slot number as user space gave it */
+	u64 *dirty;		/* bitmap of written pages (ept/dirty.c); NULL: none */
 };
 
 /* All slots of a VM, sorted by gfn, without overlap. */
@@ -77,8 +78,11 @@ void vtx_slots_apply(struct vtx_slots *out, const struct vtx_slots *in, const st
  */
 bool vtx_slot_hva_range(const struct vtx_slot *slot, unsigned long start, unsigned long end, u64 *gfn, u64 *gfn_end);
 
-/* Can the 2 MiB around @gfn be one EPT entry: wholly inside the slot, and host and guest addresses congruent? */
-bool vtx_slot_fits_2m(const struct vtx_slot *slot, u64 gfn);
+/*
+ * Can the @span frames (a power of two) around @gfn be one EPT entry: wholly inside the slot, and host and guest addresses
+ * congruent?
+ */
+bool vtx_slot_fits(const struct vtx_slot *slot, u64 gfn, u64 span);
 
 static inline unsigned long vtx_slot_hva(const struct vtx_slot *slot, u64 gfn)
 {

@@ -20,6 +20,7 @@
 #include <linux/uaccess.h>
 #include <asm/processor.h>
 #include <asm/vmx.h>
+#include "ept/dirty.h"
 #include "ept/table.h"
 #include "vmx/caps.h"
 #include "vmx/vm.h"
@@ -39,15 +40,26 @@ static struct vtx_slots *alloc_slots(u32 count)
 	return kvzalloc(struct_size_t(struct vtx_slots, slot, count), GFP_KERNEL_ACCOUNT);
 }
 
+/* With what hangs on them: the VM is at its end. */
+static void free_slots(struct vtx_slots *slots)
+{
+	for (u32 i = 0; i < slots->count; i++)
+		vtx_dirty_free_slot(&slots->slot[i]);
+	kvfree(slots);
+}
+
 const struct vtx_slot *vtx_slot_find(struct vtx_vm *vm, u64 gfn)
 {
 	return vtx_slots_find(srcu_dereference(vm->slots, &vm->srcu), gfn);
 }
 
-static void set_retiring(struct vtx_ept *ept, const struct vtx_slot *slot)
+/* A log that ends with the slot goes on nowhere: what is written from now on, until the slot is zapped, is nobody's. */
+static void set_retiring(struct vtx_ept *ept, const struct vtx_slot_plan *plan)
 {
 	write_lock(&ept->lock);
-	ept->retiring = *slot;
+	ept->retiring = plan->old;
+	if (plan->change == VTX_SLOT_DELETE || !vtx_slot_logs(&plan->new))
+		ept->retiring.flags &= ~KVM_MEM_LOG_DIRTY_PAGES;
 	write_unlock(&ept->lock);
 }
 
@@ -59,9 +71,14 @@ static void zap_retiring(struct vtx_vm *vm)
 
 	write_lock(&ept->lock);
 	vtx_ept_zap(ept, ept->retiring.gfn, ept->retiring.gfn + ept->retiring.npages, &zapped);
-	ept->retiring.npages = 0;
 	write_unlock(&ept->lock);
 	vtx_ept_finish_zap(vm, &zapped, true);
+	/* What processors have logged of a slot that moves has its addresses of before. */
+	if (vtx_slot_logs(&ept->retiring))
+		vtx_pml_drain_all(vm);
+	write_lock(&ept->lock);
+	ept->retiring.npages = 0;
+	write_unlock(&ept->lock);
 }
 
 static int set_region_locked(struct vtx_vm *vm, const struct kvm_userspace_memory_region *region)
@@ -70,7 +87,7 @@ static int set_region_locked(struct vtx_vm *vm, const struct kvm_userspace_memor
 	const struct vtx_slot_limits limits = {
 		.max_gfn = max_gfn(),
 		.user_end = TASK_SIZE_MAX,
-		.flags = KVM_MEM_READONLY,
+		.flags = KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES,
 	};
 	struct vtx_slot_plan plan = {};
 	struct vtx_slots *new;
@@ -83,15 +100,23 @@ static int set_region_locked(struct vtx_vm *vm, const struct kvm_userspace_memor
 	new = alloc_slots(old->count + 1);
 	if (!new)
 		return -ENOMEM;
+	r = vtx_dirty_prepare(vm, &plan);
+	if (r) {
+		kvfree(new);
+		return r;
+	}
 	vtx_slots_apply(new, old, &plan);
 
 	retire = plan.change == VTX_SLOT_DELETE || plan.change == VTX_SLOT_MOVE;
 	if (retire)
-		set_retiring(&vm->ept, &plan.old);
+		set_retiring(&vm->ept, &plan);
 	rcu_assign_pointer(vm->slots, new);
 	synchronize_srcu_expedited(&vm->srcu);
 	if (retire)
 		zap_retiring(vm);
+	vtx_dirty_commit(vm, &plan);
+	if (region->memory_size)
+		vtx_ept_slot_over_apic_page(vm, region->guest_phys_addr >> PAGE_SHIFT, region->memory_size >> PAGE_SHIFT);
 	kvfree(old);
 	return 0;
 }
@@ -120,23 +145,29 @@ int vtx_ept_create(struct vtx_vm *vm)
 	slots = alloc_slots(0);
 	if (!slots)
 		return -ENOMEM;
-	ept->root = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	ept->root = vtx_ept_alloc_table();
 	if (!ept->root)
-		goto free_slots;
+		goto free_array;
 	atomic_long_set(&ept->tables, 1);
 	ept->eptp = __pa(ept->root) | vtx_caps.eptp_bits | (vtx_caps.ept_ad ? VMX_EPTP_AD_ENABLE_BIT : 0);
 	rcu_assign_pointer(vm->slots, slots);
 
-	r = vtx_ept_notifier_register(vm);
+	r = vtx_tlb_check_alloc(ept);
 	if (r)
 		goto free_root;
+	r = vtx_ept_notifier_register(vm);
+	if (r)
+		goto free_check;
+	vtx_ept_shrink_add(ept);
 	return 0;
 
+free_check:
+	vtx_tlb_check_free(ept);
 free_root:
-	free_page((unsigned long)ept->root);
+	vtx_ept_free_table(ept->root);
 	ept->root = NULL;
 	RCU_INIT_POINTER(vm->slots, NULL);
-free_slots:
+free_array:
 	kvfree(slots);
 	return r;
 }
@@ -147,10 +178,14 @@ void vtx_ept_destroy(struct vtx_vm *vm)
 
 	if (!ept->root)
 		return;
+	vtx_ept_shrink_remove(ept);
 	vtx_ept_notifier_unregister(vm);
+	vtx_tlb_check_free(ept);
 	vtx_ept_free_tree(ept, ept->root, VTX_EPT_LEVELS, true);
 	ept->root = NULL;
 	vtx_ept_free_spares(ept);
-	kvfree(rcu_dereference_protected(vm->slots, true));
+	free_slots(rcu_dereference_protected(vm->slots, true));
+	free_page((unsigned long)ept->apic_page);
+	ept->apic_page = NULL;
 	RCU_INIT_POINTER(vm->slots, NULL);
 }

@@ -21,6 +21,12 @@
  * vcpu->cpu cannot change while the vCPU is IN_GUEST.  If C reads a CPU number that is old already, the vCPU has
  * gone through 1 and 2 again since B, and the IPI is superfluous.
  *
+ * The generation is a number of the VM, and says nothing about what one CPU keeps: a vCPU that arrives on another CPU flushes at its
+ * first entry there, whatever it has flushed elsewhere (vtx_ept_tlb_new_cpu()).  That also drops what an earlier VM left under the
+ * same EPTP, whose root was this page.
+ *
+ * tlb_check=1 keeps books on all of this and compares them: ept/tlb_check.c.
+ *
  * The waiting must not be done with ept->lock held: the fast EPT violation path takes it with interrupts off.
  */
 #include <linux/cpumask.h>
@@ -84,6 +90,8 @@ void vtx_ept_tlb_before_entry(struct vtx_vcpu *vcpu)
 	if (unlikely(!invept(type, &operand)))
 		vtx_vm_fail(vcpu->vm, vcpu, "INVEPT type %lu of EPTP %#llx was refused (SDM vol. 3, 29.4.3)", type,
 			    operand.eptp);
+	else
+		vtx_tlb_check_flushed(ept, gen);
 	vcpu->ept_gen = gen;
 }
 
@@ -161,15 +169,15 @@ static bool kick_and_wait(struct vtx_vm *vm)
 
 void vtx_ept_flush(struct vtx_vm *vm)
 {
-	/* Both barriers are in the locked increment; see the top of this file for what they order. */
-	smp_mb__before_atomic();
-	atomic64_inc(&vm->ept.gen);
-	smp_mb__after_atomic(); /* likewise */
+	/* The increment returns a value, so it is a full barrier; see the top of this file for what it orders. */
+	u64 gen = atomic64_inc_return(&vm->ept.gen);
+
 	atomic64_inc(&vm->remote_tlb_flush_requests);
 	preempt_disable();
 	if (kick_and_wait(vm))
 		atomic64_inc(&vm->remote_tlb_flush);
 	preempt_enable();
+	vtx_tlb_check_zapped(vm, gen);
 }
 
 /* ------------------------------------------------------------------ VPIDs */

@@ -55,6 +55,7 @@ int vtx_exit_io(struct vtx_vcpu *vcpu);
 int vtx_fast_ept_violation(struct vtx_vcpu *vcpu);	/* exits/memory.c */
 int vtx_exit_ept_violation(struct vtx_vcpu *vcpu);
 int vtx_exit_ept_misconfig(struct vtx_vcpu *vcpu);
+int vtx_fast_pml_full(struct vtx_vcpu *vcpu);
 int vtx_fast_vmcall(struct vtx_vcpu *vcpu);		/* exits/hypercall.c */
 int vtx_exit_vmcall(struct vtx_vcpu *vcpu);
 int vtx_fast_resume(struct vtx_vcpu *vcpu);		/* exits/misc.c; those that never sleep serve as slow ones as well */
@@ -65,11 +66,14 @@ int vtx_fast_nop(struct vtx_vcpu *vcpu);
 int vtx_fast_ud(struct vtx_vcpu *vcpu);
 int vtx_fast_gp(struct vtx_vcpu *vcpu);
 int vtx_exit_hlt(struct vtx_vcpu *vcpu);
-int vtx_exit_pause(struct vtx_vcpu *vcpu);
 int vtx_exit_invlpg(struct vtx_vcpu *vcpu);
+int vtx_fast_apic_write(struct vtx_vcpu *vcpu);		/* exits/apic.c */
+int vtx_fast_eoi(struct vtx_vcpu *vcpu);
+int vtx_exit_apic_access(struct vtx_vcpu *vcpu);
 int vtx_exit_triple_fault(struct vtx_vcpu *vcpu);	/* exits/triple_fault.c */
 int vtx_triple_fault_raised(struct vtx_vcpu *vcpu);	/* vtx raised the exceptions that end in it: VTX_REQ_TRIPLE_FAULT */
 int vtx_exit_task_switch(struct vtx_vcpu *vcpu);	/* exits/task_switch_exit.c */
+int vtx_exit_pause(struct vtx_vcpu *vcpu);		/* exits/pause.c */
 int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu);	/* exits/exception.c */
 
 /*

@@ -9,8 +9,10 @@
 #include "exits/explain.h"
 #include "trace/livelock.h"
 #include "trace/recorder.h"
+#include "uapi/refuse.h"
 #include "vmx/entry_state.h"
 #include "vmx/event.h"
+#include "vmx/onoff.h"
 #include "vmx/regs.h"
 
 /* A function of its own, so that the hot half needs no stack frame. */
@@ -79,6 +81,9 @@ static int failed_entry(struct vtx_vcpu *vcpu)
 	u32 reason = vcpu->exit_reason == ~0u ? (u32)vtx_qualification(vcpu) : vcpu->exit_reason;
 	struct kvm_run *run = vcpu->run;
 
+	/* VT-x has been turned off under the VM: nothing the VMM could look into. */
+	if (unlikely(vtx_rebooting))
+		return VTX_REFUSE(HOST_REBOOTING, VTX_NO_FIELD, 0, 0);
 	vtx_entry_explain(vcpu);
 	/* The event stays in the VM-entry field, and user space may take it back before it tries again. */
 	vtx_events_cancel(vcpu);

@@ -87,6 +87,14 @@ int vtx_exit_ept_violation(struct vtx_vcpu *vcpu)
 	return ret == VTX_EXIT_SLOW ? vtx_emulate_fault(vcpu, &hint) : ret;
 }
 
+/* The processor's log of written pages is full; the write that had no place in it is made again. */
+int vtx_fast_pml_full(struct vtx_vcpu *vcpu)
+{
+	reblock_nmi(vcpu, vtx_qualification(vcpu));
+	vtx_pml_full(vcpu);
+	return VTX_EXIT_RESUME;
+}
+
 /* vtx writes no entry that the processor calls misconfigured: memory under the EPT has been damaged, or the code is wrong. */
 int vtx_exit_ept_misconfig(struct vtx_vcpu *vcpu)
 {

@@ -2,7 +2,6 @@
 /*
  * Exits that need a line or two: idling, cache control, instructions that do not exist for a guest, windows.
  */
-#include <linux/sched.h>
 #include "ept/ept.h"
 #include "exits/exits.h"
 #include "irqchip/irqchip.h"
@@ -30,7 +29,7 @@ int vtx_fast_window(struct vtx_vcpu *vcpu)
 int vtx_fast_irq_window(struct vtx_vcpu *vcpu)
 {
 	set_bit(VTX_REQ_EVENT, &vcpu->requests);
-	return vcpu->apic ? VTX_EXIT_RESUME : VTX_EXIT_SLOW;
+	return vcpu->events.user_window ? VTX_EXIT_SLOW : VTX_EXIT_RESUME;
 }
 
 /* The local APIC's timer is due. */
@@ -74,14 +73,6 @@ int vtx_exit_hlt(struct vtx_vcpu *vcpu)
 	}
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
 	return VTX_EXIT_USER;
-}
-
-/* A guest that spins: whoever holds its lock may be waiting for this CPU. */
-int vtx_exit_pause(struct vtx_vcpu *vcpu)
-{
-	vtx_skip_insn(vcpu);
-	yield();
-	return VTX_EXIT_RESUME;
 }
 
 /* Not intercepted with EPT; where it is, one address is flushed by flushing all of them. */

@@ -6,6 +6,7 @@
  * as the log of exits/mmio_log.h sees to; devices in the kernel are logged as well, since reading one may change it.
  */
 #include <linux/mm.h>
+#include <asm/apicdef.h>
 #include <asm/msr-index.h>
 #include "emulate/emulate.h"
 #include "ept/ept.h"

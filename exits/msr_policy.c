@@ -281,11 +281,15 @@ static int bitmap_bit(u32 index, bool write)
 	return bit + (write ? 16384 : 0);
 }
 
-static void let_through(u8 *bitmap, u32 index, bool write)
+void vtx_msr_bitmap_set(u8 bitmap[4096], u32 index, bool write, bool exits)
 {
 	int bit = bitmap_bit(index, write);
 
-	if (bit >= 0)
+	if (bit < 0)
+		return;
+	if (exits)
+		bitmap[bit / 8] |= 1u << (bit % 8);
+	else
 		bitmap[bit / 8] &= ~(1u << (bit % 8));
 }
 
@@ -298,9 +302,9 @@ void vtx_msr_bitmap_fill(u8 bitmap[4096])
 	for (id = 0; id < VTX_NR_MSR_IDS; id++)
 		for (index = vtx_msr_rows[id].first; index <= vtx_msr_rows[id].last; index++) {
 			if (vtx_msr_rows[id].access & VTX_MSR_NO_INTERCEPT_R)
-				let_through(bitmap, index, false);
+				vtx_msr_bitmap_set(bitmap, index, false, false);
 			if (vtx_msr_rows[id].access & VTX_MSR_NO_INTERCEPT_W)
-				let_through(bitmap, index, true);
+				vtx_msr_bitmap_set(bitmap, index, true, false);
 		}
 }
 

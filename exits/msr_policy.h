@@ -122,6 +122,8 @@ static inline bool vtx_canonical48(u64 address)
  * does, but for the rows above that say otherwise.
  */
 void vtx_msr_bitmap_fill(u8 bitmap[4096]);
+/* One bit: does this access exit? Indices outside the two ranges are ignored. */
+void vtx_msr_bitmap_set(u8 bitmap[4096], u32 index, bool write, bool exits);
 /* Does the bitmap make this access exit? Indices outside its two ranges always do. */
 bool vtx_msr_intercepted(const u8 bitmap[4096], u32 index, bool write);
 

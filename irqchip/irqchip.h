@@ -25,7 +25,7 @@ struct vtx_lapic_kernel {
 	bool preempting;		/* timer_lock; the vCPU's thread writes: on the VMX-preemption timer, not the hrtimer */
 	u64 due_tsc;			/* vCPU thread: then due at this TSC of the host */
 	struct vtx_vcpu *vcpu;
-	int eoi_exit;			/* vCPU thread: vector for KVM_EXIT_IOAPIC_EOI (split irqchip), -1 none */
+	DECLARE_BITMAP(ended, 256);	/* vCPU thread: vectors for KVM_EXIT_IOAPIC_EOI (split irqchip) */
 };
 
 /* ---- life */
@@ -80,10 +80,15 @@ static __always_inline int vtx_pending_irq(struct vtx_vcpu *vcpu)
 {
 	struct vtx_lapic_kernel *k = vcpu->apic;
 
-	return !k || likely(!vtx_lapic_maybe_pending(&k->lapic)) ? -1 : vtx_pending_irq_slow(vcpu);
+	if (!k || likely(!vtx_lapic_maybe_pending(&k->lapic) && !k->lapic.apicv))
+		return -1;
+	return vtx_pending_irq_slow(vcpu);
 }
 
-/* Takes it (INTA cycle, or IRR to ISR) and returns the vector, or -1 when it is gone. */
+/* Is there something that the processor does not deliver by itself? Without APIC virtualization as above. */
+bool vtx_irq_to_inject(struct vtx_vcpu *vcpu);
+
+/* Takes it (INTA cycle, or IRR to ISR) and returns the vector, or -1 when it is gone, or the processor's. */
 int vtx_ack_irq(struct vtx_vcpu *vcpu);
 
 /*
@@ -97,13 +102,22 @@ void vtx_lapic_timer_sleep(struct vtx_vcpu *vcpu);
 /* The guest's TSC was set or runs at another rate: IA32_TSC_DEADLINE is reached at another moment. */
 void vtx_lapic_tsc_moved(struct vtx_vcpu *vcpu);
 
-/* Split irqchip: the vector whose EOI user space has to hear of (KVM_EXIT_IOAPIC_EOI), once; -1 none. */
+/* VTX_REQ_IOAPIC_EOI, split irqchip: the vector whose EOI user space has to hear of (KVM_EXIT_IOAPIC_EOI), once; -1 none. */
 int vtx_take_ioapic_eoi(struct vtx_vcpu *vcpu);
+
+/* KVM_INTERRUPT with a split irqchip: the PIC of user space, which has none outstanding, hands over its vector. */
+void vtx_lapic_user_extint(struct vtx_vcpu *vcpu, u8 vector);
+/* ... and would be heard now: LINT0 is unmasked and ExtINT, or the APIC off. With a local APIC only. */
+bool vtx_lapic_extint_open(struct vtx_vcpu *vcpu);
 
 /* ---- exits. In the vCPU thread; interrupts may be off, no sleeping. */
 
 /* MMIO at @gpa, @len 1..8. True when the local APIC's page is there (and not in x2APIC mode): handled. */
 bool vtx_lapic_mmio(struct vtx_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write);
+/* The processor has stored a write to the register at @offset in the page. */
+void vtx_lapic_stored_write(struct vtx_vcpu *vcpu, u32 offset);
+/* The processor took the EOI of @vector. */
+void vtx_lapic_eoi_exit(struct vtx_vcpu *vcpu, u8 vector);
 /* x2APIC MSRs 0x800..0x8ff. Return 0, or 1 for #GP. */
 int vtx_x2apic_msr_read(struct vtx_vcpu *vcpu, u32 msr, u64 *data);
 int vtx_x2apic_msr_write(struct vtx_vcpu *vcpu, u32 msr, u64 data);

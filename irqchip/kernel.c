@@ -13,6 +13,7 @@
 #include "irqchip/kernel.h"
 #include "trace/events_irq.h"
 #include "uapi/refuse.h"
+#include "vmx/caps.h"
 #include "vmx/event.h"
 
 /* How late is late: vtx_ioapic_storms(). */
@@ -178,10 +179,13 @@ static const struct vtx_bus_ops pic_ops = { .read = pic_port_read, .write = pic_
 
 /* ---------------------------------------------------------------- IOAPIC */
 
-static int ioapic_send(struct vtx_vm *vm, unsigned int pin, const struct vtx_apic_msg *msg)
+static int ioapic_send(struct vtx_vm *vm, unsigned int pin, struct vtx_apic_msg *msg)
 {
-	int ret = vtx_apic_deliver(vm, NULL, msg);
+	int ret;
 
+	if (msg->dest == VTX_APIC_BROADCAST && !vtx_broadcast_ff(vm))
+		msg->dest = 0xff;
+	ret = vtx_apic_deliver(vm, NULL, msg);
 	if (ret >= 0)
 		vtx_ioapic_sent(&vm->irqchip->ioapic, pin);
 	return ret;
@@ -231,11 +235,17 @@ static enum hrtimer_restart late_timer_fn(struct hrtimer *timer)
 static void ioapic_rewatch(struct vtx_irqchip *chip)
 {
 	u32 vectors[8];
+	bool changed = false;
 	int i;
 
 	vtx_ioapic_vectors(&chip->ioapic, chip->watched_pins, vectors);
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 8; i++) {
+		changed |= chip->watched[i] != vectors[i];
 		WRITE_ONCE(chip->watched[i], vectors[i]);
+	}
+	/* Processors that take EOIs by themselves have a copy (vmx/apicv.c). */
+	if (changed && vtx_caps.apicv)
+		vtx_vm_request_all(chip->vm, VTX_REQ_EVENT);
 }
 
 void vtx_ioapic_watch(struct vtx_vm *vm, u32 pit_pins, u32 all_pins)
@@ -413,6 +423,8 @@ static int create(struct vtx_vm *vm, enum vtx_irqchip_mode mode, u32 split_pins)
 
 	if (vm->irqchip_mode != VTX_IRQCHIP_NONE)
 		return VTX_REFUSE(IRQCHIP_EXISTS, VTX_NO_FIELD, 0, 0);
+	if (vtx_vm_num_vcpus(vm) && !chips)
+		return VTX_REFUSE(SPLIT_LATE, offsetof(struct kvm_enable_cap, cap), vtx_vm_num_vcpus(vm), 0);
 	if (vtx_vm_num_vcpus(vm))
 		return VTX_REFUSE(IRQCHIP_LATE, VTX_NO_FIELD, vtx_vm_num_vcpus(vm), 0);
 	chip = kzalloc(sizeof(*chip), GFP_KERNEL_ACCOUNT);
@@ -459,7 +471,7 @@ int vtx_irqchip_create(struct vtx_vm *vm)
 int vtx_irqchip_create_split(struct vtx_vm *vm, u64 pins)
 {
 	if (pins > VTX_MAX_IRQ_ROUTES)
-		return VTX_REFUSE(IRQCHIP_PINS, VTX_NO_FIELD, pins, VTX_MAX_IRQ_ROUTES);
+		return VTX_REFUSE(IRQCHIP_PINS, offsetof(struct kvm_enable_cap, args), pins, VTX_MAX_IRQ_ROUTES);
 	return create(vm, VTX_IRQCHIP_SPLIT, pins);
 }
 

@@ -80,16 +80,14 @@ static u32 writable(const struct vtx_lapic *apic, u32 offset)
 
 	if (offset == VTX_LAPIC_LVTT && !apic->tsc_deadline_ok)
 		mask &= ~BIT(18);
-	if (offset == VTX_LAPIC_SVR && apic->directed_eoi_ok)
-		mask |= VTX_LAPIC_SVR_NO_EOI_BROADCAST;
 	return mask;
 }
 
-static u32 version(const struct vtx_lapic *apic)
-{
-	/* An integrated xAPIC (0x14) with six LVT entries. */
-	return 0x14 | ((ARRAY_SIZE(lvts) - 1) << 16) | (apic->directed_eoi_ok ? BIT(24) : 0);
-}
+/*
+ * An integrated xAPIC (0x14) with six LVT entries. EOI-broadcast suppression (bit 24) is not offered: neither our IOAPIC nor that of
+ * most programs with a split irqchip has an EOI register, which a guest that suppresses the broadcast would need.
+ */
+#define VERSION (0x14 | (ARRAY_SIZE(lvts) - 1) << 16)
 
 static u32 x2apic_ldr(u32 id)
 {
@@ -109,14 +107,34 @@ static void derive_ids(struct vtx_lapic *apic)
 
 /* ---------------------------------------------------------------- life */
 
+/* The registers whose effect depends on what they were before; see vtx_lapic_stored(). */
+static const u16 settled[] = { VTX_LAPIC_LVTT, VTX_LAPIC_TMICT, VTX_LAPIC_TDCR };
+
+static void settle(struct vtx_lapic *apic)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(settled); i++)
+		apic->settled[i] = vtx_lapic_get(apic, settled[i]);
+}
+
+static void forget_posted(struct vtx_lapic *apic)
+{
+	unsigned int w;
+
+	for (w = 0; w < 8; w++)
+		WRITE_ONCE(apic->pir[w], 0);
+}
+
 /* SDM vol. 3, 11.4.7.1. The id and base stay. */
 static void reset_registers(struct vtx_lapic *apic)
 {
 	unsigned int offset, i;
 
+	forget_posted(apic);
 	for (offset = 0; offset < 0x400; offset += 0x10)
 		vtx_lapic_put(apic, offset, 0);
-	vtx_lapic_put(apic, VTX_LAPIC_VERSION, version(apic));
+	vtx_lapic_put(apic, VTX_LAPIC_VERSION, VERSION);
 	vtx_lapic_put(apic, VTX_LAPIC_DFR, 0xffffffff);
 	vtx_lapic_put(apic, VTX_LAPIC_SVR, 0xff);
 	for (i = 0; i < ARRAY_SIZE(lvts); i++)
@@ -124,6 +142,7 @@ static void reset_registers(struct vtx_lapic *apic)
 	derive_ids(apic);
 	WRITE_ONCE(apic->esr_pending, 0);
 	memset(&apic->timer, 0, sizeof(apic->timer));
+	settle(apic);
 	vtx_lapic_rebuild_hints(apic);
 }
 
@@ -183,6 +202,8 @@ static u32 read_register(struct vtx_lapic *apic, u32 offset, u64 now_ns)
 	switch (offset) {
 	case VTX_LAPIC_PPR:
 		return vtx_lapic_ppr(apic);
+	case VTX_LAPIC_IRR ... VTX_LAPIC_IRR + 0x70:
+		return vtx_lapic_irr_word(apic, (offset - VTX_LAPIC_IRR) >> 4);
 	case VTX_LAPIC_TMCCT:
 		return vtx_lapic_current_count(apic, now_ns);
 	case VTX_LAPIC_APR:
@@ -313,6 +334,8 @@ static void write_register(struct vtx_lapic *apic, u32 offset, u32 value, u64 no
 		vtx_lapic_put(apic, offset, value);
 		break;
 	}
+	if (apic->apicv)
+		settle(apic);
 }
 
 static bool is_lvt(u32 offset)
@@ -364,6 +387,43 @@ int vtx_lapic_msr_write(struct vtx_lapic *apic, u32 msr, u64 value, u64 now_ns, 
 	return 0;
 }
 
+/* ---------------------------------------------------------------- a processor that virtualizes the APIC */
+
+void vtx_lapic_set_apicv(struct vtx_lapic *apic, bool on)
+{
+	WRITE_ONCE(apic->apicv, on);
+	settle(apic);
+	vtx_lapic_rebuild_hints(apic);
+}
+
+void vtx_lapic_stored(struct vtx_lapic *apic, u32 offset, u64 now_ns, struct vtx_lapic_fx *fx)
+{
+	u32 value;
+	unsigned int i;
+
+	offset &= 0xff0;
+	value = vtx_lapic_get(apic, offset);
+	for (i = 0; i < ARRAY_SIZE(settled); i++)
+		if (offset == settled[i])
+			vtx_lapic_put(apic, offset, apic->settled[i]);
+	if (offset == VTX_LAPIC_SELF_IPI)	/* x2APIC: a vector that cannot be sent */
+		vtx_lapic_msr_write(apic, VTX_LAPIC_MSR_BASE + (offset >> 4), value & 0xff, now_ns, fx);
+	else
+		vtx_lapic_mmio_write(apic, offset, 4, value, now_ns, fx);
+}
+
+bool vtx_lapic_msr_direct(u32 msr, bool write)
+{
+	u32 offset = (msr - VTX_LAPIC_MSR_BASE) << 4;
+
+	if (msr < VTX_LAPIC_MSR_BASE || msr > VTX_LAPIC_MSR_LAST)
+		return false;
+	if (write)
+		return offset == VTX_LAPIC_TPR || offset == VTX_LAPIC_EOI || offset == VTX_LAPIC_SELF_IPI;
+	/* The high half of ICR is not where the processor would look, and the timer's count is nowhere. */
+	return (rule_of(offset)->access & MR) && offset != VTX_LAPIC_ICR && offset != VTX_LAPIC_TMCCT;
+}
+
 /* ---------------------------------------------------------------- save and restore */
 
 static u32 state_get(const struct kvm_lapic_state *state, unsigned int offset)
@@ -398,7 +458,7 @@ static u32 sanitise(const struct vtx_lapic *apic, unsigned int offset, u32 value
 		return offset & 0x70 ? value : value & 0xffff0000; /* vectors 0..15 cannot be pending */
 	switch (offset) {
 	case VTX_LAPIC_VERSION:
-		return version(apic);
+		return VERSION;
 	case VTX_LAPIC_DFR:
 		return value | 0x0fffffff;
 	case VTX_LAPIC_ESR:
@@ -425,12 +485,14 @@ int vtx_lapic_set_state(struct vtx_lapic *apic, const struct kvm_lapic_state *st
 	if (x2apic && (wide_ids ? id : id >> 24) != apic->id)
 		return VTX_REFUSE(LAPIC_ID, VTX_LAPIC_ID, id, wide_ids ? apic->id : apic->id << 24);
 
+	forget_posted(apic);
 	for (offset = 0; offset < 0x400; offset += 0x10)
 		if (rules[offset >> 4].access & XR)
 			vtx_lapic_put(apic, offset, sanitise(apic, offset, state_get(state, offset)));
 	if (x2apic)
 		derive_ids(apic);
 	WRITE_ONCE(apic->esr_pending, 0);
+	settle(apic);
 	vtx_lapic_rebuild_hints(apic);
 	vtx_lapic_restore_timer(apic, state_get(state, VTX_LAPIC_TMCCT), now_ns);
 	return 0;

@@ -6,7 +6,7 @@
  * 16-byte steps.  Time comes in as nanoseconds; what the caller has to do comes back in a struct vtx_lapic_fx.
  *
  * Who may touch what.  "owner" is the thread that runs the vCPU (or an ioctl on it):
- *   - IRR and TMR words, irr_hint, esr_pending: any CPU, with the atomic helpers below only;
+ *   - IRR (or pir, see there) and TMR words, irr_hint, esr_pending: any CPU, with the atomic helpers below only;
  *   - ID, LDR, DFR, SVR, LVTs, base: written by the owner, read by senders with single 32/64-bit loads;
  *   - timer: whoever holds the lock that the caller keeps for it (the owner, and the host timer's callback);
  *   - everything else: the owner alone.
@@ -56,7 +56,6 @@ enum vtx_lapic_reg {
 #define VTX_LAPIC_BASE_ADDR(base) ((base) & ~0xfffull)
 
 #define VTX_LAPIC_SVR_ENABLE BIT(8)
-#define VTX_LAPIC_SVR_NO_EOI_BROADCAST BIT(12)
 #define VTX_LAPIC_LVT_MASKED BIT(16)
 
 /* IA32_TSC_DEADLINE, and the x2APIC MSRs. */
@@ -90,8 +89,12 @@ struct vtx_lapic_timer {
 
 struct vtx_lapic {
 	u32 *regs;		/* a zeroed page, given by vtx_lapic_init() */
-	u32 irr_hint;		/* bit w: IRR word w may be non-zero; HINT_EXTINT; 0: surely nothing pending */
-	u32 isr_hint;		/* bit w set exactly if ISR word w is non-zero */
+	u32 irr_hint;		/* bit w: IRR or pir word w may be non-zero; HINT_EXTINT; 0: surely nothing pending. With apicv: pir only */
+	u32 isr_hint;		/* bit w set exactly if ISR word w is non-zero; with apicv meaningless */
+	u32 pir[8];		/* with posted: raised, and not yet moved into the IRR by the owner */
+	bool posted;		/* constant: the IRR is the owner's and the processor's; others leave vectors in pir */
+	bool apicv;		/* owner: the processor delivers interrupts and takes EOIs, in the page (SDM vol. 3, chapter 30) */
+	u32 settled[3];		/* with apicv: LVTT, TMICT, TDCR as last acted upon, see vtx_lapic_stored() */
 	u32 esr_pending;	/* errors since the last write of ESR */
 	u32 id;			/* initial APIC id = vCPU id */
 	u64 base;		/* IA32_APIC_BASE */
@@ -99,7 +102,6 @@ struct vtx_lapic {
 	bool bsp;
 	bool x2apic_ok;		/* guest CPUID has x2APIC */
 	bool tsc_deadline_ok;	/* guest CPUID has TSC-deadline */
-	bool directed_eoi_ok;	/* version register offers EOI-broadcast suppression (split irqchip) */
 	bool lint0_extint;	/* RESET leaves LINT0 as unmasked ExtINT (KVM_X86_QUIRK_LINT0_REENABLED) */
 	struct vtx_lapic_timer timer;
 };
@@ -214,8 +216,8 @@ static inline bool vtx_lapic_is_timer_reg(u32 offset)
 /* ---------------------------------------------------------------- interrupts (lapic_irq.c) */
 
 /**
- * vtx_lapic_raise() - set an IRR bit, from any CPU
- * The caller then makes the vCPU look (request and kick). Return: true if the bit was not set before.
+ * vtx_lapic_raise() - make a vector pending, from any CPU
+ * Return: true if the caller has to make the vCPU look (request and kick): the bit, of the IRR or of pir, was not set before.
  */
 bool vtx_lapic_raise(struct vtx_lapic *apic, u8 vector, bool level);
 
@@ -224,6 +226,21 @@ bool vtx_lapic_raise(struct vtx_lapic *apic, u8 vector, bool level);
  * Return: 1 newly pending, 0 was pending already (coalesced), -1 not taken (disabled, or illegal vector).
  */
 int vtx_lapic_accept(struct vtx_lapic *apic, u8 vector, bool level);
+
+/*
+ * Is the vector in the IRR already? With posted the processor may take it at any moment, so a second one is raised all the same; it
+ * counts as coalesced. Any CPU.
+ */
+static inline bool vtx_lapic_in_irr(const struct vtx_lapic *apic, u8 vector)
+{
+	return vtx_lapic_get(apic, VTX_LAPIC_IRR + vector / 32 * 0x10) >> (vector & 31) & 1;
+}
+
+/* Vectors of word @w that are pending or in service: none is missed that moves on meanwhile. Any CPU. */
+u32 vtx_lapic_unfinished(const struct vtx_lapic *apic, unsigned int w);
+
+/* A word of the IRR, with what waited in pir. Owner. */
+u32 vtx_lapic_irr_word(struct vtx_lapic *apic, unsigned int w);
 
 /* May something be in the IRR? One load; no false "no" once vtx_lapic_raise() returned (see lapic_irq.c). */
 static __always_inline bool vtx_lapic_maybe_pending(const struct vtx_lapic *apic)
@@ -253,6 +270,37 @@ int vtx_lapic_ack(struct vtx_lapic *apic);
 
 /* EOI: the highest ISR bit goes. Fills @fx. Owner. */
 void vtx_lapic_eoi(struct vtx_lapic *apic, struct vtx_lapic_fx *fx);
+
+/* ---------------------------------------------------------------- with a processor that virtualizes the APIC; owner */
+
+/* The processor begins or ends to deliver interrupts from the page. */
+void vtx_lapic_set_apicv(struct vtx_lapic *apic, bool on);
+
+/* Moves all of pir into the IRR. */
+void vtx_lapic_sync(struct vtx_lapic *apic);
+
+/*
+ * The vectors whose EOI must make an exit: level-triggered ones, as IOAPICs hear of those, and @watched. What is not in the IRR yet
+ * need not be here: vtx_lapic_sync() comes first.
+ */
+void vtx_lapic_eoi_exits(const struct vtx_lapic *apic, const u32 watched[8], u64 bitmap[4]);
+
+/* The processor took the EOI of @vector, which was to make an exit. */
+void vtx_lapic_eoi_taken(struct vtx_lapic *apic, u8 vector, struct vtx_lapic_fx *fx);
+
+/*
+ * The processor has stored a guest's write in the page; it is checked and acted upon now (APIC-write exit). @offset: of the
+ * register. With the timer's lock if vtx_lapic_is_timer_reg().
+ */
+void vtx_lapic_stored(struct vtx_lapic *apic, u32 offset, u64 now_ns, struct vtx_lapic_fx *fx);
+
+/*
+ * x2APIC: can the processor answer RDMSR, or WRMSR, of @msr from the page by itself? It checks nothing but TPR, EOI and self IPI, and
+ * reads 64 bits as they are there.
+ */
+bool vtx_lapic_msr_direct(u32 msr, bool write);
+
+/* ---------------------------------------------------------------- errors, inputs */
 
 /* Logs an error and raises the LVT error interrupt once per write of ESR. Any CPU. */
 void vtx_lapic_error(struct vtx_lapic *apic, enum vtx_lapic_error bit);

@@ -13,6 +13,10 @@
  * hint bit again after it was dropped.
  *
  * The TMR bit is written before the IRR bit, so whoever sees the interrupt sees its trigger mode.
+ *
+ * Where the processor may deliver interrupts out of the page (posted), nobody but the owner may touch the IRR, and he only outside
+ * the guest: a processor need not take an interrupt with locked instructions (SDM vol. 3, 25.11.4).  Then senders set bits in pir
+ * instead, and the owner moves them before an entry.  Hint and order are the same, with pir in place of the IRR.
  */
 #include "compat/pure.h"
 #include "irqchip/lapic.h"
@@ -37,6 +41,27 @@ static __always_inline u32 bit_of(u8 vector)
 	return 1u << (vector & 31);
 }
 
+/* First there, then not here: who reads pir, then the IRR, then the ISR finds a vector in one of them. */
+u32 vtx_lapic_irr_word(struct vtx_lapic *apic, unsigned int w)
+{
+	u32 *irr = word_of(apic, VTX_LAPIC_IRR, w);
+	u32 bits = apic->posted ? READ_ONCE(apic->pir[w]) : 0;
+
+	if (bits) {
+		set_bits(irr, bits);
+		clear_bits(&apic->pir[w], bits);
+	}
+	return READ_ONCE(*irr);
+}
+
+u32 vtx_lapic_unfinished(const struct vtx_lapic *apic, unsigned int w)
+{
+	u32 bits = __atomic_load_n(&apic->pir[w], __ATOMIC_ACQUIRE);
+
+	bits |= __atomic_load_n(&apic->regs[(VTX_LAPIC_IRR + w * 0x10) / 4], __ATOMIC_ACQUIRE);
+	return bits | vtx_lapic_get(apic, VTX_LAPIC_ISR + w * 0x10);
+}
+
 bool vtx_lapic_raise(struct vtx_lapic *apic, u8 vector, bool level)
 {
 	unsigned int w = vector / 32;
@@ -51,7 +76,7 @@ bool vtx_lapic_raise(struct vtx_lapic *apic, u8 vector, bool level)
 		else
 			clear_bits(tmr, bit);
 	}
-	was = set_bits(word_of(apic, VTX_LAPIC_IRR, w), bit);
+	was = set_bits(apic->posted ? &apic->pir[w] : word_of(apic, VTX_LAPIC_IRR, w), bit);
 	set_bits(&apic->irr_hint, 1u << w);
 	return !(was & bit);
 }
@@ -77,10 +102,40 @@ void vtx_lapic_drop_hint(struct vtx_lapic *apic, u32 bits)
 	clear_bits(&apic->irr_hint, bits);
 }
 
+/* The highest bit of eight words. */
+static int highest(const struct vtx_lapic *apic, unsigned int reg)
+{
+	u32 bits;
+	int w;
+
+	for (w = 7; w >= 0; w--) {
+		bits = vtx_lapic_get(apic, reg + w * 0x10);
+		if (bits)
+			return w * 32 + fls(bits) - 1;
+	}
+	return -1;
+}
+
+void vtx_lapic_sync(struct vtx_lapic *apic)
+{
+	unsigned int w;
+
+	if (!(READ_ONCE(apic->irr_hint) & 0xff))
+		return;
+	clear_bits(&apic->irr_hint, 0xff);
+	for (w = 0; w < 8; w++)
+		vtx_lapic_irr_word(apic, w);
+}
+
 int vtx_lapic_highest_irr(struct vtx_lapic *apic)
 {
 	u32 hint, bits;
 	int w;
+
+	if (apic->apicv) {
+		vtx_lapic_sync(apic);
+		return highest(apic, VTX_LAPIC_IRR);
+	}
 
 	/*
 	 * Each round returns or drops the hint of an empty word; only the owner, who is here, empties words, so each
@@ -88,11 +143,11 @@ int vtx_lapic_highest_irr(struct vtx_lapic *apic)
 	 */
 	while ((hint = READ_ONCE(apic->irr_hint) & 0xff) != 0) {
 		w = fls(hint) - 1;
-		bits = READ_ONCE(*word_of(apic, VTX_LAPIC_IRR, w));
+		bits = vtx_lapic_irr_word(apic, w);
 		if (bits)
 			return w * 32 + fls(bits) - 1;
 		clear_bits(&apic->irr_hint, 1u << w);
-		if (READ_ONCE(*word_of(apic, VTX_LAPIC_IRR, w)))
+		if (vtx_lapic_irr_word(apic, w))
 			set_bits(&apic->irr_hint, 1u << w);
 	}
 	return -1;
@@ -103,6 +158,8 @@ int vtx_lapic_highest_isr(const struct vtx_lapic *apic)
 	u32 hint = READ_ONCE(apic->isr_hint);
 	int w;
 
+	if (READ_ONCE(apic->apicv))
+		return highest(apic, VTX_LAPIC_ISR);
 	if (!hint)
 		return -1;
 	w = fls(hint) - 1;
@@ -141,11 +198,37 @@ int vtx_lapic_ack(struct vtx_lapic *apic)
 	if (vector < 0)
 		return -1;
 	w = vector / 32;
-	clear_bits(word_of(apic, VTX_LAPIC_IRR, w), bit_of(vector));
+	/* First there, then not here: who reads the IRR and then the ISR finds it (irqchip/routing.c). */
 	isr = word_of(apic, VTX_LAPIC_ISR, w);
 	WRITE_ONCE(*isr, *isr | bit_of(vector));
 	apic->isr_hint |= 1u << w;
+	clear_bits(word_of(apic, VTX_LAPIC_IRR, w), bit_of(vector));
 	return vector;
+}
+
+static void finished(struct vtx_lapic *apic, u8 vector, struct vtx_lapic_fx *fx)
+{
+	fx->eoi_vector = vector;
+	fx->what |= VTX_LAPIC_FX_ENDED;
+	if (vtx_lapic_get(apic, VTX_LAPIC_TMR + vector / 32 * 0x10) & bit_of(vector))
+		fx->what |= VTX_LAPIC_FX_EOI;
+}
+
+void vtx_lapic_eoi_taken(struct vtx_lapic *apic, u8 vector, struct vtx_lapic_fx *fx)
+{
+	fx->what = 0;
+	finished(apic, vector, fx);
+}
+
+void vtx_lapic_eoi_exits(const struct vtx_lapic *apic, const u32 watched[8], u64 bitmap[4])
+{
+	unsigned int w;
+
+	for (w = 0; w < 8; w++) {
+		u64 bits = vtx_lapic_get(apic, VTX_LAPIC_TMR + w * 0x10) | READ_ONCE(watched[w]);
+
+		bitmap[w / 2] = w & 1 ? bitmap[w / 2] | bits << 32 : bits;
+	}
 }
 
 void vtx_lapic_eoi(struct vtx_lapic *apic, struct vtx_lapic_fx *fx)
@@ -161,12 +244,7 @@ void vtx_lapic_eoi(struct vtx_lapic *apic, struct vtx_lapic_fx *fx)
 	WRITE_ONCE(*isr, *isr & ~bit_of(vector));
 	if (!*isr)
 		apic->isr_hint &= ~(1u << w);
-
-	fx->eoi_vector = vector;
-	fx->what |= VTX_LAPIC_FX_ENDED;
-	if ((vtx_lapic_get(apic, VTX_LAPIC_TMR + w * 0x10) & bit_of(vector)) &&
-	    !(vtx_lapic_get(apic, VTX_LAPIC_SVR) & VTX_LAPIC_SVR_NO_EOI_BROADCAST))
-		fx->what |= VTX_LAPIC_FX_EOI;
+	finished(apic, vector, fx);
 }
 
 void vtx_lapic_error(struct vtx_lapic *apic, enum vtx_lapic_error bit)
@@ -250,7 +328,15 @@ bool vtx_lapic_match(const struct vtx_lapic *apic, const struct vtx_apic_msg *ms
 		ldr = vtx_lapic_get(apic, VTX_LAPIC_LDR);
 		return (ldr >> 16) == (msg->dest >> 16) && (ldr & msg->dest & 0xffff);
 	}
+	if (msg->dest == 0xff)
+		return true;
 	if (msg->logical)
 		return match_logical_xapic(apic, msg->dest);
+	/*
+	 * An id beyond the register's 8 bits: the processor does not answer to what is left of it, but a bootstrap processor in x2APIC
+	 * mode can send INIT and SIPI to it, which starts in xAPIC mode.
+	 */
+	if (apic->id > 0xff)
+		return msg->dest == apic->id;
 	return msg->dest == vtx_lapic_get(apic, VTX_LAPIC_ID) >> 24;
 }

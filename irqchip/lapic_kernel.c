@@ -37,6 +37,7 @@
 #include "pv/guest_tsc.h"
 #include "trace/events_irq.h"
 #include "uapi/refuse.h"
+#include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/controls.h"
 #include "vmx/event.h"
@@ -59,18 +60,28 @@ static void look_again(struct vtx_vcpu *vcpu)
 		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 }
 
+/*
+ * Where the processor delivers, one that is in the IRR may be taken while we look: another is sent behind it, in case it was, and
+ * reported as coalesced, as nearly always it will be.
+ */
+static int accept(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender, const struct vtx_apic_msg *msg)
+{
+	struct vtx_lapic *apic = &vcpu->apic->lapic;
+	bool waits = apic->posted && vtx_lapic_in_irr(apic, msg->vector);
+	int ret = vtx_lapic_accept(apic, msg->vector, msg->level);
+
+	if (ret > 0)
+		notify(vcpu, sender);
+	return ret > 0 && waits ? 0 : ret;
+}
+
 static int deliver_to(struct vtx_vcpu *vcpu, struct vtx_vcpu *sender, const struct vtx_apic_msg *msg)
 {
-	int ret;
-
 	trace_kvm_apic_accept_irq(vcpu->id, msg->mode, msg->level, msg->vector);
 	switch (msg->mode) {
 	case VTX_APIC_FIXED:
 	case VTX_APIC_LOWEST:
-		ret = vtx_lapic_accept(&vcpu->apic->lapic, msg->vector, msg->level);
-		if (ret > 0)
-			notify(vcpu, sender);
-		return ret;
+		return accept(vcpu, sender, msg);
 	case VTX_APIC_NMI:
 		vtx_queue_nmi(vcpu);
 		if (vcpu != sender)
@@ -144,8 +155,8 @@ int vtx_apic_deliver(struct vtx_vm *vm, struct vtx_vcpu *sender, const struct vt
 		return deliver_lowest(vm, sender, msg);
 	if (msg->shorthand == VTX_APIC_SELF)
 		return sender && sender->apic ? deliver_to(sender, sender, msg) : -1;
-	/* One physical destination: vCPUs are nearly always created in the order of their ids. */
-	if (msg->shorthand == VTX_APIC_NO_SHORTHAND && !msg->logical && msg->dest < vtx_vm_num_vcpus(vm)) {
+	/* One physical destination: vCPUs are nearly always created in the order of their ids. 0xff can be a broadcast. */
+	if (msg->shorthand == VTX_APIC_NO_SHORTHAND && !msg->logical && msg->dest < vtx_vm_num_vcpus(vm) && msg->dest != 0xff) {
 		vcpu = vm->vcpus[array_index_nospec(msg->dest, VTX_MAX_VCPUS)];
 		if (addressed(vcpu, sender, msg))
 			return deliver_to(vcpu, sender, msg);
@@ -162,27 +173,62 @@ int vtx_apic_deliver(struct vtx_vm *vm, struct vtx_vcpu *sender, const struct vt
 
 /* ---------------------------------------------------------------- the vCPU takes an interrupt */
 
+/* INTR is asserted: by the PIC, or, where that is user space's, by KVM_INTERRUPT, which only the vCPU's own thread gives. */
+static bool intr_asserted(struct vtx_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->vm->irqchip->pic_output) || vcpu->events.user_irq >= 0;
+}
+
 /* The PIC waits, and this vCPU's LINT0 lets it through. */
 static bool extint_pending(struct vtx_vcpu *vcpu)
 {
-	struct vtx_irqchip *chip = vcpu->vm->irqchip;
 	struct vtx_lapic *apic = &vcpu->apic->lapic;
 
 	if (!(READ_ONCE(apic->irr_hint) & VTX_LAPIC_HINT_EXTINT))
 		return false;
-	if (!READ_ONCE(chip->pic_output)) {
+	if (!intr_asserted(vcpu)) {
 		/* The PIC writes pic_output before it sets the hint: what we miss here sets the hint again. */
 		vtx_lapic_drop_hint(apic, VTX_LAPIC_HINT_EXTINT);
-		if (!READ_ONCE(chip->pic_output))
+		if (!intr_asserted(vcpu))
 			return false;
 		vtx_lapic_set_hint(apic, VTX_LAPIC_HINT_EXTINT);
 	}
 	return vtx_lapic_takes_extint(apic);
 }
 
+/* The INTA cycle: the vector, or -1 when the request is gone. */
+static int take_extint(struct vtx_vcpu *vcpu)
+{
+	int vector = vcpu->events.user_irq;
+
+	if (vector < 0)
+		return vtx_pic_inta(vcpu->vm);
+	vcpu->events.user_irq = -1;
+	return vector;
+}
+
+void vtx_lapic_user_extint(struct vtx_vcpu *vcpu, u8 vector)
+{
+	vcpu->events.user_irq = vector;
+	vtx_lapic_set_hint(&vcpu->apic->lapic, VTX_LAPIC_HINT_EXTINT);
+	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+}
+
+bool vtx_lapic_extint_open(struct vtx_vcpu *vcpu)
+{
+	return vtx_lapic_takes_extint(&vcpu->apic->lapic);
+}
+
 int vtx_pending_irq_slow(struct vtx_vcpu *vcpu)
 {
 	return extint_pending(vcpu) ? 0 : vtx_lapic_find_deliverable(&vcpu->apic->lapic);
+}
+
+bool vtx_irq_to_inject(struct vtx_vcpu *vcpu)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+
+	return k && k->lapic.apicv ? extint_pending(vcpu) : vtx_pending_irq(vcpu) >= 0;
 }
 
 int vtx_ack_irq(struct vtx_vcpu *vcpu)
@@ -192,21 +238,27 @@ int vtx_ack_irq(struct vtx_vcpu *vcpu)
 	if (!vcpu->apic)
 		return -1;
 	if (extint_pending(vcpu)) {
-		vector = vtx_pic_inta(vcpu->vm);
+		vector = take_extint(vcpu);
 		if (vector >= 0)
 			return vector;
 	}
-	return vtx_lapic_ack(&vcpu->apic->lapic);
+	return vcpu->apic->lapic.apicv ? -1 : vtx_lapic_ack(&vcpu->apic->lapic);
 }
 
+/*
+ * Mostly there is one; several come of a string instruction that writes EOI again and again. The highest first, as they were
+ * served.
+ */
 int vtx_take_ioapic_eoi(struct vtx_vcpu *vcpu)
 {
-	int vector = -1;
+	unsigned long *ended = vcpu->apic->ended;
+	unsigned long vector = find_last_bit(ended, 256);
 
-	if (vcpu->apic) {
-		vector = vcpu->apic->eoi_exit;
-		vcpu->apic->eoi_exit = -1;
-	}
+	if (vector == 256)
+		return -1;
+	__clear_bit(vector, ended);
+	if (!bitmap_empty(ended, 256))
+		vtx_vcpu_request(vcpu, VTX_REQ_IOAPIC_EOI);
 	return vector;
 }
 
@@ -410,19 +462,21 @@ static void sync_features(struct vtx_vcpu *vcpu)
 	apic->tsc_deadline_ok = vtx_cpuid_has(&vcpu->cpuid, VTX_F_TSC_DEADLINE);
 }
 
+/* Where the IOAPIC is user space's, it hears of the level-triggered vectors of its routes. */
 static void ended(struct vtx_vcpu *vcpu, const struct vtx_lapic_fx *fx)
 {
 	struct vtx_vm *vm = vcpu->vm;
 	struct vtx_irqchip *chip = vm->irqchip;
 	u8 vector = fx->eoi_vector;
+	bool watched = READ_ONCE(chip->watched[vector / 32]) & (1u << (vector & 31));
+	bool level = fx->what & VTX_LAPIC_FX_EOI;
 
-	if (fx->what & VTX_LAPIC_FX_EOI) {
-		if (vm->irqchip_mode == VTX_IRQCHIP_KERNEL)
+	if (likely(vm->irqchip_mode == VTX_IRQCHIP_KERNEL)) {
+		if (level || watched)
 			vtx_ioapic_broadcast_eoi(vm, vector);
-		else
-			vcpu->apic->eoi_exit = vector;
-	} else if (READ_ONCE(chip->watched[vector / 32]) & (1u << (vector & 31))) {
-		vtx_ioapic_broadcast_eoi(vm, vector);
+	} else if (level && watched) {
+		__set_bit(vector, vcpu->apic->ended);
+		vtx_vcpu_request(vcpu, VTX_REQ_IOAPIC_EOI);
 	}
 }
 
@@ -436,7 +490,17 @@ static void effects(struct vtx_vcpu *vcpu, const struct vtx_lapic_fx *fx)
 		trace_kvm_apic_ipi(&fx->msg, vtx_lapic_x2apic(&vcpu->apic->lapic) ? fx->msg.dest : (u8)fx->msg.dest);
 		vtx_apic_deliver(vcpu->vm, vcpu, &fx->msg);
 	}
+	if (fx->what & VTX_LAPIC_FX_LINT0) /* user space may wait for its window: kvm_run->request_interrupt_window */
+		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 	look_again(vcpu);
+}
+
+/* An emulated access to a register. The vector in service is kept by the processor as well (SVI), and an EOI has changed it. */
+static void emulated_effects(struct vtx_vcpu *vcpu, const struct vtx_lapic_fx *fx)
+{
+	if (vcpu->apic->lapic.apicv && (fx->what & VTX_LAPIC_FX_ENDED))
+		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+	effects(vcpu, fx);
 }
 
 bool vtx_lapic_mmio(struct vtx_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write)
@@ -468,8 +532,35 @@ bool vtx_lapic_mmio(struct vtx_vcpu *vcpu, u64 gpa, unsigned int len, void *data
 	} else {
 		vtx_lapic_mmio_write(&k->lapic, offset, len, value, 0, &fx);
 	}
-	effects(vcpu, &fx);
+	emulated_effects(vcpu, &fx);
 	return true;
+}
+
+void vtx_lapic_stored_write(struct vtx_vcpu *vcpu, u32 offset)
+{
+	struct vtx_lapic_kernel *k = vcpu->apic;
+	struct vtx_lapic_fx fx;
+	unsigned long flags;
+
+	trace_kvm_apic(true, offset, vtx_lapic_get(&k->lapic, offset & 0xff0));
+	if (vtx_lapic_is_timer_reg(offset & 0xff0)) {
+		sync_features(vcpu);
+		raw_spin_lock_irqsave(&k->timer_lock, flags);
+		vtx_lapic_stored(&k->lapic, offset, ktime_get_ns(), &fx);
+		program_timer(k);
+		raw_spin_unlock_irqrestore(&k->timer_lock, flags);
+	} else {
+		vtx_lapic_stored(&k->lapic, offset, 0, &fx);
+	}
+	effects(vcpu, &fx);
+}
+
+void vtx_lapic_eoi_exit(struct vtx_vcpu *vcpu, u8 vector)
+{
+	struct vtx_lapic_fx fx;
+
+	vtx_lapic_eoi_taken(&vcpu->apic->lapic, vector, &fx);
+	effects(vcpu, &fx);
 }
 
 static u32 msr_offset(u32 msr)
@@ -508,7 +599,7 @@ int vtx_x2apic_msr_write(struct vtx_vcpu *vcpu, u32 msr, u64 data)
 	if (ret)
 		return 1;
 	trace_kvm_apic(true, msr_offset(msr), data);
-	effects(vcpu, &fx);
+	emulated_effects(vcpu, &fx);
 	return 0;
 }
 
@@ -558,6 +649,8 @@ int vtx_apic_base_write(struct vtx_vcpu *vcpu, u64 data, bool host_initiated)
 		vtx_cpuid_update(vcpu);
 	}
 	vcpu->apic_base = data;
+	vtx_vcpu_request(vcpu, VTX_REQ_EVENT); /* LINT0 is ExtINT while the APIC is off */
+	vtx_apicv_update(vcpu);
 	look_again(vcpu);
 	return 0;
 }
@@ -569,21 +662,19 @@ int vtx_lapic_create(struct vtx_vcpu *vcpu)
 	struct vtx_lapic_kernel *k = kzalloc(sizeof(*k), GFP_KERNEL_ACCOUNT);
 	u32 *regs = (u32 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 
-	if (!k || !regs) {
+	if (!k || !regs || (vtx_caps.apicv && vtx_ept_alloc_apic_page(vcpu->vm))) {
 		kfree(k);
 		free_page((unsigned long)regs);
 		return -ENOMEM;
 	}
 	k->vcpu = vcpu;
-	k->eoi_exit = -1;
 	raw_spin_lock_init(&k->timer_lock);
 	vtx_hrtimer_setup(&k->timer, timer_fn, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
 	vtx_lapic_init(&k->lapic, regs, vcpu->id, vcpu->id == vcpu->vm->boot_cpu_id);
 	k->lapic.min_period_ns = vtx_min_timer_period_ns();
 	/* The PIC may have been asserted before we could be told. */
 	vtx_lapic_set_hint(&k->lapic, VTX_LAPIC_HINT_EXTINT);
-	/* With the IOAPIC in user space a guest may suppress the broadcast; the in-kernel one has no EOI register. */
-	k->lapic.directed_eoi_ok = vcpu->vm->irqchip_mode == VTX_IRQCHIP_SPLIT;
+	k->lapic.posted = vtx_caps.apicv;
 	vtx_lapic_reset(&k->lapic, false);
 	vcpu->apic = k;
 	vcpu->apic_base = k->lapic.base;
@@ -617,8 +708,9 @@ void vtx_lapic_reset_vcpu(struct vtx_vcpu *vcpu, bool init)
 	vtx_lapic_reset(&k->lapic, init);
 	program_timer(k);
 	raw_spin_unlock_irqrestore(&k->timer_lock, flags);
-	k->eoi_exit = -1;
+	bitmap_zero(k->ended, 256);
 	vcpu->apic_base = k->lapic.base;
+	vtx_apicv_update(vcpu);
 }
 
 int vtx_get_lapic(struct vtx_vcpu *vcpu, struct kvm_lapic_state *state)
@@ -626,7 +718,7 @@ int vtx_get_lapic(struct vtx_vcpu *vcpu, struct kvm_lapic_state *state)
 	if (!vcpu->apic)
 		return VTX_REFUSE(LAPIC_MISSING, VTX_NO_FIELD, 0, 0);
 	vtx_lapic_timer_look(vcpu);
-	vtx_lapic_get_state(&vcpu->apic->lapic, state, ktime_get_ns(), false);
+	vtx_lapic_get_state(&vcpu->apic->lapic, state, ktime_get_ns(), vtx_wide_ids(vcpu->vm));
 	return 0;
 }
 
@@ -640,7 +732,7 @@ int vtx_set_lapic(struct vtx_vcpu *vcpu, const struct kvm_lapic_state *state)
 		return VTX_REFUSE(LAPIC_MISSING, VTX_NO_FIELD, 0, 0);
 	sync_features(vcpu);
 	raw_spin_lock_irqsave(&k->timer_lock, flags);
-	ret = vtx_lapic_set_state(&k->lapic, state, ktime_get_ns(), false);
+	ret = vtx_lapic_set_state(&k->lapic, state, ktime_get_ns(), vtx_wide_ids(vcpu->vm));
 	if (!ret)
 		program_timer(k);
 	raw_spin_unlock_irqrestore(&k->timer_lock, flags);

@@ -149,6 +149,20 @@ int vtx_routes_build(struct vtx_route_table *table, const struct kvm_irq_routing
 	return 0;
 }
 
+void vtx_routes_level_vectors(const struct vtx_route_table *table, u32 gsis, u32 vectors[8])
+{
+	u32 nr = min(gsis, table->nr_gsis), i;
+
+	memset(vectors, 0, 8 * sizeof(vectors[0]));
+	/* Routes lie in the order of their GSIs. */
+	for (i = 0; i < table->first[nr]; i++) {
+		const struct vtx_route *route = &table->routes[i];
+
+		if (route->kind == VTX_ROUTE_MSI && (route->data & VTX_MSI_LEVEL))
+			vectors[(u8)route->data / 32] |= 1u << (route->data & 31);
+	}
+}
+
 u32 vtx_routes_ioapic_pins(const struct vtx_route_table *table, u32 gsi)
 {
 	const struct vtx_route *routes = NULL;

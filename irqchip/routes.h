@@ -11,6 +11,9 @@
 #define VTX_ROUTES_DEFAULT 40		/* PIC 0..15 and IOAPIC 0..23 */
 #define VTX_ROUTES_PER_GSI 3		/* at most master or slave PIC, IOAPIC; or one MSI */
 
+/* In the data of an MSI: trigger mode (SDM vol. 3, 11.11.2). */
+#define VTX_MSI_LEVEL BIT(15)
+
 enum vtx_route_kind { VTX_ROUTE_PIC, VTX_ROUTE_IOAPIC, VTX_ROUTE_MSI };
 
 struct vtx_route {
@@ -59,6 +62,9 @@ static inline unsigned int vtx_routes_of(const struct vtx_route_table *table, u3
 	*routes = &table->routes[table->first[gsi]];
 	return table->first[gsi + 1] - table->first[gsi];
 }
+
+/* Split irqchip: bit per vector in @vectors[8], those of level-triggered MSI routes of GSIs below @gsis. */
+void vtx_routes_level_vectors(const struct vtx_route_table *table, u32 gsis, u32 vectors[8]);
 
 /* The IOAPIC pins of a GSI: bit per pin. */
 u32 vtx_routes_ioapic_pins(const struct vtx_route_table *table, u32 gsi);

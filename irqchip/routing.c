@@ -15,16 +15,13 @@
 #include "trace/events_irq.h"
 #include "uapi/refuse.h"
 
-/* Destinations are 8 bits wide and 0xff is everybody: KVM_CAP_X2APIC_API is not offered, as vCPU ids end at 254. */
-#define WIDE_IDS false
-#define BROADCAST_FF true
-
 static int send_msi(struct vtx_vm *vm, u32 address_lo, u32 address_hi, u32 data)
 {
 	struct vtx_apic_msg msg;
+	bool wide = vtx_wide_ids(vm);
 
-	trace_kvm_msi_set_irq(WIDE_IDS ? (u64)address_hi << 32 | address_lo : address_lo, data);
-	vtx_apic_msg_from_msi(&msg, address_lo, address_hi, data, WIDE_IDS, BROADCAST_FF);
+	trace_kvm_msi_set_irq(wide ? (u64)address_hi << 32 | address_lo : address_lo, data);
+	vtx_apic_msg_from_msi(&msg, address_lo, address_hi, data, wide, vtx_broadcast_ff(vm));
 	return vtx_apic_deliver(vm, NULL, &msg);
 }
 
@@ -63,10 +60,10 @@ int vtx_set_irq(struct vtx_vm *vm, unsigned int source, u32 gsi, int level)
 
 /* ---------------------------------------------------------------- the table */
 
-static struct vtx_routing *build(const struct kvm_irq_routing_entry *entries, u32 nr, bool chips)
+static struct vtx_routing *build(const struct kvm_irq_routing_entry *entries, u32 nr, bool chips, bool wide)
 {
 	const struct vtx_routes_limits limits = {
-		.max_routes = VTX_MAX_IRQ_ROUTES, .chips = chips, .wide_ids = WIDE_IDS,
+		.max_routes = VTX_MAX_IRQ_ROUTES, .chips = chips, .wide_ids = wide,
 	};
 	struct vtx_routing *new;
 	size_t first_bytes;
@@ -98,18 +95,58 @@ void vtx_routing_watch(struct vtx_vm *vm)
 	vtx_ioapic_watch(vm, pit_pins, pit_pins | vtx_irqfd_pins(vm, &routing->table));
 }
 
+/* Level-triggered interrupts that some vCPU has not ended: a word. */
+static u32 unfinished(struct vtx_vm *vm, unsigned int word)
+{
+	struct vtx_vcpu *vcpu;
+	u32 bits = 0;
+	int i;
+
+	vtx_for_each_vcpu(i, vcpu, vm) {
+		const struct vtx_lapic *apic = &vcpu->apic->lapic;
+
+		bits |= vtx_lapic_unfinished(apic, word) & vtx_lapic_get(apic, VTX_LAPIC_TMR + word * 0x10);
+	}
+	return bits;
+}
+
+/*
+ * Split irqchip: which EOIs does user space's IOAPIC wait for? Those of its level-triggered routes; and of routes that it had
+ * before, as long as they may be on their way (@all_old) or some vCPU serves them. irq_lock held.
+ */
+static void watch_split(struct vtx_vm *vm, const struct vtx_route_table *table, bool all_old)
+{
+	struct vtx_irqchip *chip = vm->irqchip;
+	u32 vectors[8], old;
+	unsigned int w;
+
+	vtx_routes_level_vectors(table, chip->split_pins, vectors);
+	for (w = 0; w < 8; w++) {
+		old = chip->watched[w] & ~vectors[w];
+		if (old && !all_old)
+			old &= unfinished(vm, w);
+		WRITE_ONCE(chip->watched[w], vectors[w] | old);
+	}
+}
+
 int vtx_set_gsi_routing(struct vtx_vm *vm, const struct kvm_irq_routing_entry *entries, u32 nr)
 {
+	bool chips = vtx_has_full_irqchip(vm);
 	struct vtx_routing *new, *old;
 
-	new = build(entries, nr, vtx_has_full_irqchip(vm));
+	new = build(entries, nr, chips, vtx_wide_ids(vm));
 	if (IS_ERR(new))
 		return PTR_ERR(new);
 	mutex_lock(&vm->irq_lock);
+	if (!chips)
+		watch_split(vm, &new->table, true);
 	old = rcu_replace_pointer(vm->routing, new, lockdep_is_held(&vm->irq_lock));
-	vtx_routing_watch(vm);
-	mutex_unlock(&vm->irq_lock);
+	if (chips)
+		vtx_routing_watch(vm);
 	synchronize_rcu_expedited();
+	if (!chips)
+		watch_split(vm, &new->table, false);
+	mutex_unlock(&vm->irq_lock);
 	kvfree(old);
 	return 0;
 }
@@ -124,7 +161,7 @@ int vtx_routing_init(struct vtx_vm *vm, bool chips)
 	if (!entries)
 		return -ENOMEM;
 	vtx_routes_default(entries);
-	new = build(entries, nr, chips);
+	new = build(entries, nr, chips, false);
 	kfree(entries);
 	if (IS_ERR(new))
 		return PTR_ERR(new);
@@ -157,5 +194,7 @@ int vtx_signal_msi(struct vtx_vm *vm, const struct kvm_msi *msi)
 		return VTX_REFUSE(LAPIC_MISSING, VTX_NO_FIELD, 0, 0);
 	if (msi->flags)
 		return VTX_REFUSE(MSI_FLAGS, offsetof(struct kvm_msi, flags), msi->flags, 0);
+	if (vtx_wide_ids(vm) && (msi->address_hi & 0xff))
+		return VTX_REFUSE(MSI_ADDRESS, offsetof(struct kvm_msi, address_hi), msi->address_hi, ~0xffU);
 	return send_msi(vm, msi->address_lo, msi->address_hi, msi->data);
 }

@@ -12,6 +12,7 @@
 #include "irqchip/irqchip.h"
 #include "pv/clock.h"
 #include "pv/guest_tsc.h"
+#include "pv/tsc_sleep.h"
 #include "trace/events.h"
 #include "uapi/refuse.h"
 #include "vmx/caps.h"
@@ -53,7 +54,7 @@ static u64 join(struct vtx_vm *vm, u32 khz, u64 ratio, u64 value)
 	return offset;
 }
 
-static void set_offset(struct vtx_vcpu *vcpu, u64 offset)
+void vtx_tsc_set_offset(struct vtx_vcpu *vcpu, u64 offset)
 {
 	trace_kvm_write_tsc_offset(vcpu->id, vcpu->tsc_offset, offset);
 	WRITE_ONCE(vcpu->tsc_offset, offset);
@@ -70,6 +71,8 @@ void vtx_tsc_init(struct vtx_vcpu *vcpu)
 	u64 ratio = ratio_of(vm->tsc_khz), shown;
 	unsigned long flags;
 
+	vtx_tsc_catch_up_vm(vm);
+	vcpu->tsc_lost = vm->tsc_lost;
 	vcpu->tsc_khz = vm->tsc_khz;
 	vcpu->tsc_ratio = ratio;
 	raw_spin_lock_irqsave(&clock->lock, flags);
@@ -94,7 +97,7 @@ void vtx_tsc_setup(struct vtx_vcpu *vcpu)
 
 void vtx_tsc_host_write(struct vtx_vcpu *vcpu, u64 value)
 {
-	set_offset(vcpu, join(vcpu->vm, vcpu->tsc_khz, vcpu->tsc_ratio, value));
+	vtx_tsc_set_offset(vcpu, join(vcpu->vm, vcpu->tsc_khz, vcpu->tsc_ratio, value));
 }
 
 /* The guest's write shows in IA32_TSC_ADJUST as well (SDM vol. 3, 18.17.3). */
@@ -103,7 +106,7 @@ void vtx_tsc_guest_write(struct vtx_vcpu *vcpu, u64 value)
 	u64 offset = value - vtx_tsc_scale(rdtsc(), vcpu->tsc_ratio);
 
 	vcpu->tsc_adjust += offset - vcpu->tsc_offset;
-	set_offset(vcpu, offset);
+	vtx_tsc_set_offset(vcpu, offset);
 }
 
 void vtx_tsc_adjust_write(struct vtx_vcpu *vcpu, u64 value, bool host)
@@ -113,7 +116,7 @@ void vtx_tsc_adjust_write(struct vtx_vcpu *vcpu, u64 value, bool host)
 	vcpu->tsc_adjust = value;
 	/* User space restores IA32_TSC by itself. */
 	if (!host)
-		set_offset(vcpu, vcpu->tsc_offset + delta);
+		vtx_tsc_set_offset(vcpu, vcpu->tsc_offset + delta);
 }
 
 int vtx_tsc_set_khz(struct vtx_vcpu *vcpu, u32 khz)
@@ -132,7 +135,7 @@ int vtx_tsc_set_khz(struct vtx_vcpu *vcpu, u32 khz)
 	value = vtx_guest_tsc(vcpu, rdtsc());
 	WRITE_ONCE(vcpu->tsc_ratio, ratio);
 	vtx_vmwrite64(TSC_MULTIPLIER, ratio);
-	set_offset(vcpu, join(vcpu->vm, khz, ratio, value));
+	vtx_tsc_set_offset(vcpu, join(vcpu->vm, khz, ratio, value));
 	return 0;
 }
 

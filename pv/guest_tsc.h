@@ -19,6 +19,8 @@ void vtx_tsc_init(struct vtx_vcpu *vcpu);
 
 /* The rest is for the vCPU's thread, vCPU loaded. Writes TSC offset and multiplier into a new VMCS. */
 void vtx_tsc_setup(struct vtx_vcpu *vcpu);
+/* The offset as the processor adds it; the clock's pages and the local APIC's timer follow. */
+void vtx_tsc_set_offset(struct vtx_vcpu *vcpu, u64 offset);
 
 /* KVM_SET_MSRS of IA32_TSC: vCPUs that are written one after the other agree; see vtx_tsc_join(). */
 void vtx_tsc_host_write(struct vtx_vcpu *vcpu, u64 value);

@@ -51,6 +51,25 @@ static int memory_show(struct seq_file *file, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(memory);
 
+/* ------------------------------------------------------------------ apic */
+
+static int apic_show(struct seq_file *file, void *unused)
+{
+	struct vtx_vm *vm = file->private;
+	const char *why = vtx_apicv_why_not(vtx_has_lapic(vm));
+	struct vtx_vcpu *vcpu;
+	int i;
+
+	if (why)
+		seq_printf(file, "APIC virtualization off: %s; posted interrupts off\n", why);
+	else
+		seq_puts(file, "APIC virtualization on; posted interrupts off: other CPUs' interrupts come with a kick\n");
+	vtx_for_each_vcpu(i, vcpu, vm)
+		seq_printf(file, "vcpu%u %s\n", vcpu->id, vtx_apicv_mode_name(READ_ONCE(vcpu->apicv.mode)));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(apic);
+
 /* ------------------------------------------------------------------ last_failure */
 
 static int show_report(struct seq_file *file, struct vtx_vcpu *vcpu)
@@ -116,6 +135,7 @@ void vtx_trace_vm_created(struct vtx_vm *vm, int fd)
 	/* With an error for a parent these do nothing. */
 	debugfs_create_file("failure", 0444, vm->debugfs, vm, &failure_fops);
 	debugfs_create_file("memory", 0444, vm->debugfs, vm, &memory_fops);
+	debugfs_create_file("apic", 0444, vm->debugfs, vm, &apic_fops);
 	debugfs_create_file("last_failure", 0444, vm->debugfs, vm, &vm_last_failure_fops);
 	debugfs_create_file("diagnosis", 0444, vm->debugfs, vm, &vtx_diagnosis_fops);
 	vm->stream = vtx_stream_create();

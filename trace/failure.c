@@ -7,6 +7,7 @@
 #include <linux/printk.h>
 #include "trace/failure.h"
 #include "trace/recorder.h"
+#include "vmx/onoff.h"
 #include "vmx/regs.h"
 #include "vmx/vm.h"
 
@@ -25,6 +26,9 @@ void vtx_vm_fail(struct vtx_vm *vm, struct vtx_vcpu *vcpu, const char *fmt, ...)
 	struct vtx_failure *failure = &vm->failure;
 	va_list args;
 
+	/* VMX instructions fail because VT-x was turned off, and the next entry says so. */
+	if (vtx_rebooting)
+		return;
 	/* What follows may fail in turn (a VMREAD, say) and come back here: it ends at this line. */
 	if (xchg(&vm->dead, true))
 		return;

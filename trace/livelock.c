@@ -131,11 +131,29 @@ static bool sleeps_for_good(struct vtx_vcpu *vcpu)
 	return READ_ONCE(vcpu->livelock.deaf) || state == KVM_MP_STATE_UNINITIALIZED || state == KVM_MP_STATE_INIT_RECEIVED;
 }
 
+/*
+ * Where the processor delivers, IF goes on and off without an exit. Who suspects a guest asks it for a window as well, from now on: what
+ * waits then still waits when the window has not opened.
+ */
+static bool begin_watch(struct vtx_vcpu *vcpu)
+{
+	struct vtx_livelock *l = &vcpu->livelock;
+
+	if (vcpu->apicv.mode < VTX_APICV_XAPIC || l->window_watched)
+		return false;
+	l->window_watched = true;
+	l->window_since = rdtsc();
+	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
+	return true;
+}
+
 void vtx_livelock_block(struct vtx_vcpu *vcpu)
 {
 	struct vtx_vcpu *other;
 	int i;
 
+	if (unlikely(vcpu->livelock.window_since))
+		begin_watch(vcpu);
 	if (!is_deaf(vcpu))
 		return;
 	WRITE_ONCE(vcpu->livelock.deaf, true);
@@ -184,6 +202,7 @@ void vtx_livelock_waits(struct vtx_livelock *l, bool open)
 	if (open) {
 		l->window_since = 0;
 		l->window_told = false;
+		l->window_watched = false;
 	} else if (!l->window_since) {
 		l->window_since = rdtsc();
 	}
@@ -192,9 +211,12 @@ void vtx_livelock_waits(struct vtx_livelock *l, bool open)
 void vtx_livelock_window(struct vtx_vcpu *vcpu)
 {
 	struct vtx_livelock *l = &vcpu->livelock;
+	u64 second = 1000ULL * tsc_khz;
 
+	if (rdtsc() - l->window_since >= second / 16 && begin_watch(vcpu))
+		return;
 	/* IF may have been set and cleared in between, but not for an instruction: the window would have ended the guest. */
-	if (l->window_told || (vtx_rflags(vcpu) & X86_EFLAGS_IF) || rdtsc() - l->window_since < VTX_WINDOW_SECONDS * 1000ULL * tsc_khz)
+	if (l->window_told || (vtx_rflags(vcpu) & X86_EFLAGS_IF) || rdtsc() - l->window_since < VTX_WINDOW_SECONDS * second)
 		return;
 	l->window_told = true;
 	vtx_diagnose(vcpu, VTX_FINDING_WINDOW, 0, "an interrupt waits, and interrupts have been off for 2 s");

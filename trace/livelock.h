@@ -47,6 +47,7 @@ struct vtx_diagnosis {
 struct vtx_livelock {
 	bool deaf;			/* blocked in HLT, and no interrupt can end that */
 	bool window_told;
+	bool window_watched;		/* the processor delivers interrupts by itself, and is asked to tell when IF is set */
 	u64 window_since;		/* TSC at which an interrupt was first seen to wait with IF clear; 0: none does */
 	u64 left;			/* TSC at which KVM_RUN returned meanwhile */
 	u64 ept_gfn, ept_rip;

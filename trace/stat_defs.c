@@ -123,7 +123,9 @@ static const struct vtx_stat_def vm_defs[] = {
 	VM("remote_tlb_flush_requests", CUMULATIVE, remote_tlb_flush_requests, "Times EPT entries were taken away and the TLBs had to follow"),
 	VM("pages_4k", INSTANT, ept.pages[0], "4K pages that the EPT maps"),
 	VM("pages_2m", INSTANT, ept.pages[1], "2M pages that the EPT maps"),
+	VM("pages_1g", INSTANT, ept.pages[2], "1G pages that the EPT maps"),
 	VTX_VM("ept_tables", INSTANT, ept.tables, "Pages of memory that are tables of the EPT"),
+	VTX_VM("ept_tables_reclaimed", CUMULATIVE, ept.reclaimed, "Tables of the EPT that were given back because the host was short of memory"),
 };
 
 /* Read as 64 bits, which long is here. */
@@ -149,6 +151,8 @@ static const struct vtx_stat_def vcpu_defs[] = {
 	DEF("halt_wakeup", CUMULATIVE, NONE, 0, 1, true, read_count, PLACE(halt_wakeup), "Times another thread or a timer woke the sleeping vCPU"),
 	VCPU_NS("halt_wait_ns", halt_wait_ns, "Time asleep in HLT"),
 	VCPU_NS_HIST("halt_wait_hist", halt_wait_hist, VTX_HALT_BUCKETS, "Sleeps in HLT by their length"),
+	VCPU("directed_yield_attempted", directed_yield_attempted, "Times a spinning vCPU chose another one that should run instead"),
+	VCPU("directed_yield_successful", directed_yield_successful, "Times the scheduler followed"),
 	VCPU_FLAG("blocking", blocking, "The vCPU waits for an event, or for INIT and SIPI"),
 #ifndef VTX_NO_RECORDER
 	REASONS("exits", "VM exits"),

@@ -57,6 +57,8 @@ struct vtx_vcpu_counts {
 	u64 halt_wait_ns;
 	u64 halt_wait_hist[VTX_HALT_BUCKETS];
 	u64 blocking;
+	u64 directed_yield_attempted;
+	u64 directed_yield_successful;
 	atomic64_t halt_wakeup;		/* any thread, any context */
 };
 

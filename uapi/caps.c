@@ -5,6 +5,7 @@
  */
 #include <linux/cpumask.h>
 #include <linux/kvm.h>
+#include "compat/kvm_uapi.h"
 #include "ept/ept.h"
 #include "irqchip/irqchip.h"
 #include "pv/clock.h"
@@ -43,6 +44,10 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
 	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
 	{ KVM_CAP_READONLY_MEM, 1 },			/* KVM_MEM_READONLY */
+	{ KVM_CAP_PRE_FAULT_MEMORY, 1 },		/* uapi/pre_fault.c */
+	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET },
+	{ KVM_CAP_DIRTY_LOG_RING, VTX_DIRTY_RING_ENTRIES * sizeof(struct kvm_dirty_gfn) },	/* bytes of a ring at most */
+	{ KVM_CAP_DIRTY_LOG_RING_ACQ_REL, VTX_DIRTY_RING_ENTRIES * sizeof(struct kvm_dirty_gfn) },
 	{ KVM_CAP_SET_TSS_ADDR, 1 },
 	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
 
@@ -81,6 +86,8 @@ static const struct capability capabilities[] = {
 
 	/* interrupt controllers */
 	{ KVM_CAP_IRQCHIP, 1 },				/* KVM_CREATE_IRQCHIP, KVM_IRQ_LINE, KVM_GET/SET_IRQCHIP, KVM_GET/SET_LAPIC */
+	{ KVM_CAP_SPLIT_IRQCHIP, 1 },			/* KVM_ENABLE_CAP, KVM_EXIT_IOAPIC_EOI, KVM_INTERRUPT as ExtINT */
+	{ KVM_CAP_X2APIC_API, VTX_X2APIC_API },		/* KVM_ENABLE_CAP: its flags */
 	{ KVM_CAP_IRQ_INJECT_STATUS, 1 },		/* KVM_IRQ_LINE_STATUS */
 	{ KVM_CAP_IRQ_ROUTING, VTX_MAX_IRQ_ROUTES },	/* KVM_SET_GSI_ROUTING: number of routes */
 	{ KVM_CAP_SIGNAL_MSI, 1 },

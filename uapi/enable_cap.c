@@ -3,6 +3,7 @@
  * KVM_ENABLE_CAP on a VM: capabilities that are switched on by hand, as one table.
  */
 #include <linux/kvm.h>
+#include "irqchip/irqchip.h"
 #include "uapi/ioctl.h"
 #include "uapi/refuse.h"
 #include "vmx/halt_poll.h"
@@ -28,6 +29,23 @@ static int max_vcpu_id(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 	return 0;
 }
 
+/* args[0]: GSIs below it are pins of the IOAPIC in user space. Before the first vCPU, and instead of KVM_CREATE_IRQCHIP. */
+static int split_irqchip(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	return vtx_irqchip_create_split(vm, cap->args[0]);
+}
+
+/* args[0]: KVM_X2APIC_API_*; what is on stays on. */
+static int x2apic_api(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	u64 flags = cap->args[0];
+
+	if (flags & ~(u64)VTX_X2APIC_API)
+		return VTX_REFUSE(X2APIC_API_FLAGS, offsetof(struct kvm_enable_cap, args), flags, VTX_X2APIC_API);
+	WRITE_ONCE(vm->x2apic_api, vm->x2apic_api | flags);
+	return 0;
+}
+
 /* args[0]: the longest time that vCPUs poll after HLT, in ns; 0: they do not. At any time, as often as wanted. */
 static int halt_poll(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 {
@@ -40,6 +58,11 @@ static int halt_poll(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 static const struct enabling rows[] = {
 	{ KVM_CAP_HALT_POLL, halt_poll },
 	{ KVM_CAP_MAX_VCPU_ID, max_vcpu_id },
+	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, vtx_enable_manual_protect },
+	{ KVM_CAP_DIRTY_LOG_RING, vtx_enable_dirty_ring },
+	{ KVM_CAP_DIRTY_LOG_RING_ACQ_REL, vtx_enable_dirty_ring },
+	{ KVM_CAP_SPLIT_IRQCHIP, split_irqchip },
+	{ KVM_CAP_X2APIC_API, x2apic_api },
 };
 
 /*

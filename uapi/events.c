@@ -6,6 +6,7 @@
  */
 #include <asm/trapnr.h>
 #include <asm/vmx.h>
+#include "irqchip/irqchip.h"
 #include "uapi/ioctl.h"
 #include "uapi/refuse.h"
 #include "vmx/event.h"
@@ -44,7 +45,7 @@ static void get_interrupt(struct vtx_vcpu *vcpu, struct kvm_vcpu_events *out)
 	if (events->irq.injected && !events->irq.soft) {
 		out->interrupt.injected = 1;
 		out->interrupt.nr = events->irq.vector;
-	} else if (events->user_irq >= 0) {
+	} else if (!vcpu->apic && events->user_irq >= 0) {
 		out->interrupt.injected = 1;
 		out->interrupt.nr = events->user_irq;
 	}
@@ -95,10 +96,9 @@ static void set_interrupt(struct vtx_vcpu *vcpu, const struct kvm_vcpu_events *i
 	u32 shadow;
 
 	/* With user space's own controller it is the interrupt that KVM_INTERRUPT gave, and waits for its window again. */
-	events->user_irq = -1;
 	events->irq.injected = false;
-	if (in->interrupt.injected && !vtx_has_lapic(vcpu->vm)) {
-		events->user_irq = in->interrupt.nr;
+	if (!vcpu->apic) {
+		events->user_irq = in->interrupt.injected ? in->interrupt.nr : -1;
 	} else if (in->interrupt.injected) {
 		events->irq.injected = true;
 		events->irq.vector = in->interrupt.nr;
@@ -157,6 +157,9 @@ long vtx_call_get_mp_state(struct vtx_call *call)
 {
 	struct kvm_mp_state *out = call->data;
 
+	/* An INIT that waits is not part of any other state that user space reads: it must have happened. */
+	if (vtx_vcpu_test_request(call->vcpu, VTX_REQ_APIC_EVENT))
+		vtx_accept_apic_events(call->vcpu);
 	out->mp_state = call->vcpu->mp_state;
 	return 0;
 }
@@ -192,7 +195,11 @@ long vtx_call_set_mp_state(struct vtx_call *call)
 
 /* ------------------------------------------------------------------ KVM_INTERRUPT, KVM_NMI */
 
-/* -EINVAL: no vector. -ENXIO: the controllers are in the kernel. */
+/*
+ * Without a local APIC in the kernel a second vector replaces one that waits; with one (split irqchip) it is the PIC's answer to
+ * an INTA cycle, of which there is one at a time.
+ * -EINVAL: no vector. -ENXIO: the controllers are in the kernel. -EEXIST: one waits for LINT0.
+ */
 long vtx_call_interrupt(struct vtx_call *call)
 {
 	const struct kvm_interrupt *in = call->data;
@@ -200,8 +207,14 @@ long vtx_call_interrupt(struct vtx_call *call)
 
 	if (in->irq > 255)
 		return VTX_REFUSE(INTERRUPT_VECTOR, 0, in->irq, 255);
-	if (vtx_has_lapic(vcpu->vm))
+	if (vtx_has_full_irqchip(vcpu->vm))
 		return VTX_REFUSE(INTERRUPT_IRQCHIP, VTX_NO_FIELD, in->irq, 0);
+	if (vcpu->apic && vcpu->events.user_irq >= 0)
+		return VTX_REFUSE(INTERRUPT_WAITS, 0, in->irq, vcpu->events.user_irq);
+	if (vcpu->apic) {
+		vtx_lapic_user_extint(vcpu, in->irq);
+		return 0;
+	}
 	vcpu->events.user_irq = in->irq;
 	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 	return 0;

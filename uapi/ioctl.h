@@ -9,7 +9,6 @@
 #ifndef VTX_UAPI_IOCTL_H
 #define VTX_UAPI_IOCTL_H
 
-#include <linux/build_bug.h>
 #include <linux/fs.h>
 #include <linux/types.h>
 #include "uapi/ext_error.h"
@@ -49,10 +48,10 @@ struct vtx_ioctl {
 	long (*fn)(struct vtx_call *call);
 };
 
-/* A command without a size in its number has nothing to copy: its handler does that itself. */
-#define VTX_IOCTL(command, what, handler)                                                                           \
-	{ .cmd = (command), .name = #command, .fn = (handler),                                                      \
-	  .flags = (what) + BUILD_BUG_ON_ZERO(((what) & (VTX_IN | VTX_OUT)) && !_IOC_SIZE(command)) }
+/* Some of KVM's commands have an argument and do not say its size: their handlers copy. */
+#define VTX_SIZE_KNOWN(command, what) BUILD_BUG_ON_ZERO(((what) & (VTX_IN | VTX_OUT)) && !_IOC_SIZE(command))
+#define VTX_IOCTL(command, what, handler) \
+	{ .cmd = (command), .flags = (what) + VTX_SIZE_KNOWN(command, what), .name = #command, .fn = (handler) }
 
 /*
  * Runs the row of @call->cmd. Return: the handler's answer; -EIO when the VM is another process's or dead; the errno of @unknown
@@ -103,5 +102,6 @@ long vtx_call_get_tsc_khz(struct vtx_call *call);
 long vtx_call_set_tsc_khz(struct vtx_call *call);
 long vtx_call_get_vm_tsc_khz(struct vtx_call *call);
 long vtx_call_set_vm_tsc_khz(struct vtx_call *call);
+long vtx_call_pre_fault_memory(struct vtx_call *call);		/* uapi/pre_fault.c */
 
 #endif /* VTX_UAPI_IOCTL_H */

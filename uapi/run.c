@@ -66,10 +66,7 @@ static void signals_off(struct vtx_vcpu *vcpu)
 /* In-kernel PIC: clients never inject by themselves, so they need not ask. */
 static bool ready_for_injection(struct vtx_vcpu *vcpu)
 {
-	if (vtx_has_full_irqchip(vcpu->vm))
-		return true;
-	return vcpu->events.user_irq < 0 && !vcpu->events.irq.injected && !vcpu->events.exc.pending &&
-	       !vcpu->events.exc.injected && !vcpu->events.nmi_injected && vtx_irq_window_open(vcpu);
+	return vtx_has_full_irqchip(vcpu->vm) || vtx_user_irq_welcome(vcpu);
 }
 
 /* Clients read these after every KVM_RUN, a failed one included. */

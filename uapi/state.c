@@ -4,6 +4,7 @@
  *
  * All run with vcpu->mutex held and the vCPU loaded. A setter checks everything before it changes anything.
  */
+#include <asm/apicdef.h>
 #include <asm/msr-index.h>
 #include "exits/exits.h"
 #include "exits/guest_mem.h"

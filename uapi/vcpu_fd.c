@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include "compat/compat.h"
+#include "compat/kvm_uapi.h"
 #include "irqchip/irqchip.h"
 #include "pv/clock.h"
 #include "trace/recorder.h"
@@ -99,6 +100,7 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 	VTX_IOCTL(VTX_GET_FAILURE, VTX_OUT | VTX_EVEN_DEAD, get_failure),
 	VTX_IOCTL(VTX_SET_FAULT_CHAIN, VTX_VCPU, set_fault_chain),
 	VTX_IOCTL(KVM_TRANSLATE, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_translate),
+	VTX_IOCTL(KVM_PRE_FAULT_MEMORY, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_pre_fault_memory),
 	VTX_IOCTL(KVM_GET_STATS_FD, 0, vtx_call_stats_fd),
 	VTX_IOCTL(VTX_SET_EXT_ERROR, VTX_IN, vtx_call_set_ext_error),
 };
@@ -116,8 +118,9 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 #define RING_PAGE (VTX_RING_MMAP_OFFSET >> PAGE_SHIFT)
 
 /*
- * Page 0 is struct kvm_run, page 1 the data of port accesses, from RING_PAGE on there is the flight recorder; a page elsewhere raises
- * SIGBUS. So does the recorder in a mapping that could be written, which one that began below RING_PAGE can be.
+ * Page 0 is struct kvm_run, page 1 the data of port accesses, from page KVM_DIRTY_LOG_PAGE_OFFSET on there is the dirty ring
+ * of a VM that has such, from RING_PAGE on the flight recorder; a page elsewhere raises SIGBUS. So does the recorder in a
+ * mapping that could be written, which one that began below RING_PAGE can be.
  */
 static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 {
@@ -128,6 +131,8 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 		page = virt_to_page((u8 *)vcpu->run + vmf->pgoff * PAGE_SIZE);
 	else if (vmf->pgoff >= RING_PAGE && !(vmf->vma->vm_flags & (VM_WRITE | VM_MAYWRITE)))
 		page = vtx_recorder_page(vcpu, vmf->pgoff - RING_PAGE);
+	if (!page)
+		page = vtx_dirty_ring_page(vcpu, vmf->pgoff);
 	if (!page)
 		return VM_FAULT_SIGBUS;
 	vmf->page = page;
@@ -141,6 +146,10 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	int ret = vtx_dirty_ring_mappable(file->private_data, vma->vm_pgoff, vma_pages(vma), vma->vm_flags);
+
+	if (ret)
+		return ret;
 	if (vma->vm_pgoff >= RING_PAGE) {
 		if (vma->vm_flags & VM_WRITE)
 			return -EPERM;

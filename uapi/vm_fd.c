@@ -35,6 +35,21 @@ static long set_user_memory_region(struct vtx_call *call)
 	return vtx_set_memory_region(call->vm, call->data);
 }
 
+static long get_dirty_log(struct vtx_call *call)
+{
+	return vtx_get_dirty_log(call->vm, call->data);
+}
+
+static long clear_dirty_log(struct vtx_call *call)
+{
+	return vtx_clear_dirty_log(call->vm, call->data);
+}
+
+static long reset_dirty_rings(struct vtx_call *call)
+{
+	return vtx_reset_dirty_rings(call->vm);
+}
+
 /* Three pages that KVM needs without unrestricted guest. Kept, not used: vtx requires unrestricted guest. */
 static long set_tss_addr(struct vtx_call *call)
 {
@@ -139,7 +154,7 @@ static long set_pit(struct vtx_call *call)
 	return vtx_set_pit2(call->vm, &state);
 }
 
-/* The command's number says that there is no argument, and the contract that it points to a structure. */
+/* The command does not say how large its argument is. */
 static long reinject_control(struct vtx_call *call)
 {
 	struct kvm_reinject_control control;
@@ -202,6 +217,9 @@ static const struct vtx_ioctl vm_ioctls[] = {
 	VTX_IOCTL(KVM_IRQ_LINE_STATUS, VTX_IN | VTX_OUT, irq_line),
 	VTX_IOCTL(KVM_SIGNAL_MSI, VTX_IN, signal_msi),
 	VTX_IOCTL(KVM_SET_USER_MEMORY_REGION, VTX_IN, set_user_memory_region),
+	VTX_IOCTL(KVM_GET_DIRTY_LOG, VTX_IN, get_dirty_log),
+	VTX_IOCTL(KVM_CLEAR_DIRTY_LOG, VTX_IN, clear_dirty_log),
+	VTX_IOCTL(KVM_RESET_DIRTY_RINGS, 0, reset_dirty_rings),
 	VTX_IOCTL(KVM_CHECK_EXTENSION, 0, check_extension),
 	VTX_IOCTL(KVM_CREATE_VCPU, VTX_VM_LOCK, create_vcpu),
 	VTX_IOCTL(KVM_SET_TSS_ADDR, VTX_VM_LOCK, set_tss_addr),

@@ -6,8 +6,10 @@
 #include <stdarg.h>
 #include <string.h>
 
-static const struct vtx_wishes vtx_all_wishes = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true,
-						.preemption_timer = true };
+static const struct vtx_wishes vtx_all_wishes = {
+	.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .ple = true,
+	.preemption_timer = true, .pml = true, .tpr_shadow = true, .apicv = true,
+};
 
 /* Adds a finding; the fix is given to vtx_fix() afterwards. */
 static __attribute__((format(printf, 4, 5))) void vtx_find(struct vtx_diagnosis *d, enum vtx_finding_kind kind, const char *code,

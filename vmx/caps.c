@@ -13,9 +13,18 @@
 
 #define PROC_CR3_EXITS (BIT(9) | BIT(15) | BIT(16)) /* INVLPG, CR3 load, CR3 store */
 
+#define PIN_POSTED BIT(7)
+#define PROC_TPR_SHADOW BIT(21)
+
+#define PROC2_APIC_ACCESSES BIT(0)
 #define PROC2_RDTSCP BIT(3)
+#define PROC2_X2APIC BIT(4)
 #define PROC2_VPID BIT(5)
+#define PROC2_PLE BIT(10)
+#define PROC2_APIC_REGISTERS BIT(8)
+#define PROC2_VIRTUAL_INTR BIT(9)
 #define PROC2_INVPCID BIT(12)
+#define PROC2_PML BIT(17)
 #define PROC2_TSC_SCALING BIT(25)
 
 /* IA32_VMX_EPT_VPID_CAP, SDM vol. 3, A.10. */
@@ -76,6 +85,31 @@ static const char *check_ept(const struct vtx_msr_values *m)
 	return missing;
 }
 
+/*
+ * The TPR shadow is of use alone; the rest only together: where the processor does not deliver interrupts, virtual registers would
+ * save a few exits and cost more than one way through the code.
+ *
+ * Posted interrupts, which vtx does not use, came with virtual-interrupt delivery. Who has the one without the other is an emulator,
+ * and the one there is (Bochs 2.7, docs/errata.md) delivers wrongly: it has to be told explicitly. KVM asks for both as well.
+ */
+static void decide_apic(const struct vtx_msr_values *m, const struct vtx_wishes *w, struct vtx_caps *c)
+{
+	u32 allowed = (u32)(m->proc >> 32), allowed2 = (u32)(m->proc2 >> 32), pin = (u32)(m->pin >> 32);
+	const u32 needed = PROC2_APIC_ACCESSES | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTR;
+
+	c->tpr_shadow = w->tpr_shadow && (allowed & PROC_TPR_SHADOW);
+	if (!(allowed & PROC_TPR_SHADOW) || (allowed2 & needed) != needed)
+		c->apicv_why = VTX_APICV_LACKING;
+	else if (!w->apicv || !c->tpr_shadow)
+		c->apicv_why = VTX_APICV_UNWANTED;
+	else if (!(pin & PIN_POSTED) && !w->apicv_forced)
+		c->apicv_why = VTX_APICV_INCOMPLETE;
+	else
+		c->apicv_why = VTX_APICV_ON;
+	c->apicv = c->apicv_why == VTX_APICV_ON;
+	c->apicv_x2apic = c->apicv && (allowed2 & PROC2_X2APIC);
+}
+
 static void decide_optional(const struct vtx_msr_values *m, const struct vtx_wishes *w, struct vtx_caps *c)
 {
 	u32 allowed2 = (u32)(m->proc2 >> 32);
@@ -86,9 +120,13 @@ static void decide_optional(const struct vtx_msr_values *m, const struct vtx_wis
 	c->invpcid = allowed2 & PROC2_INVPCID;
 	c->xsaves = false; /* IA32_XSS is not virtualized, so XSAVES stays #UD */
 	c->tsc_scaling = w->tsc_scaling && (allowed2 & PROC2_TSC_SCALING);
+	/* PAUSE exiting alone would be an exit for each PAUSE, of guests that get their lock at once as well: no substitute. */
+	c->ple = w->ple && (allowed2 & PROC2_PLE);
 	c->virtual_nmi = true;
 	if (c->vpid)
 		c->proc2 |= PROC2_VPID;
+	if (c->ple)
+		c->proc2 |= PROC2_PLE;
 	if (c->rdtscp)
 		c->proc2 |= PROC2_RDTSCP;
 	if (c->invpcid)
@@ -99,7 +137,10 @@ static void decide_optional(const struct vtx_msr_values *m, const struct vtx_wis
 	if (c->preemption_timer)
 		c->preemption_rate = m->misc & MISC_PREEMPTION_RATE;
 
+	decide_apic(m, w, c);
+
 	c->ept_ad = w->ept_ad && (m->ept_vpid & EPT_AD);
+	c->pml = w->pml && (allowed2 & PROC2_PML) && c->ept_ad; /* it logs where dirty flags are set */
 	c->ept_2m = w->large_pages && (m->ept_vpid & EPT_2M);
 	c->ept_1g = w->large_pages && (m->ept_vpid & EPT_1G);
 	c->ept_exec_only = m->ept_vpid & EPT_EXEC_ONLY;

@@ -20,8 +20,11 @@ struct vtx_msr_values {
 
 /* Module parameters that switch optional features off. */
 struct vtx_wishes {
-	bool vpid, ept_ad, large_pages, tsc_scaling, preemption_timer;
+	bool vpid, ept_ad, large_pages, tsc_scaling, ple, preemption_timer, pml, tpr_shadow, apicv;
+	bool apicv_forced;		/* also where posted interrupts are missing, see decide_apic() */
 };
+
+enum vtx_apicv_why { VTX_APICV_ON, VTX_APICV_UNWANTED, VTX_APICV_LACKING, VTX_APICV_INCOMPLETE };
 
 /* The decision. */
 struct vtx_caps {
@@ -31,9 +34,14 @@ struct vtx_caps {
 	u32 proc_allowed1, proc2_allowed1;	/* what may be set later (windows, TPR shadow) */
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	bool vpid, ept_ad, ept_2m, ept_1g, ept_exec_only, tsc_scaling, invpcid, rdtscp, xsaves, virtual_nmi, umip;
+	bool ple;
+	bool pml;			/* switched on while a slot logs (ept/pml.c) */
 	bool invept_single, invvpid_single, invvpid_addr;
 	bool preemption_timer;
 	u8 preemption_rate;		/* it counts down each time that this bit of the TSC changes */
+	bool tpr_shadow;		/* CR8 without exits */
+	bool apicv, apicv_x2apic;	/* the processor delivers virtual interrupts; also in x2APIC mode */
+	u8 apicv_why;			/* enum vtx_apicv_why: ... or why not */
 	u64 eptp_bits;			/* memory type and walk length for an EPTP */
 };
 

@@ -6,6 +6,7 @@
 #include <linux/moduleparam.h>
 #include <asm/trapnr.h>
 #include "ept/ept.h"
+#include "exits/pause.h"
 #include "pv/guest_tsc.h"
 #include "vmx/caps.h"
 #include "vmx/controls.h"
@@ -42,6 +43,7 @@ void vtx_controls_setup(struct vtx_vcpu *vcpu)
 	vtx_vmwrite32(VM_EXIT_CONTROLS, vtx_caps.exit);
 	vtx_vmwrite32(VM_ENTRY_CONTROLS, vcpu->entry_ctrl);
 
+	vtx_pause_init_vcpu(vcpu);
 	vtx_controls_set_exceptions(vcpu, fault_chain);
 	vtx_vmwrite32(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vtx_vmwrite32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
@@ -54,8 +56,10 @@ void vtx_controls_setup(struct vtx_vcpu *vcpu)
 	vtx_vmwrite64(MSR_BITMAP, __pa(vcpu->msr_bitmap));
 	vtx_vmwrite64(EPT_POINTER, vcpu->vm->ept.eptp);
 	vtx_tsc_setup(vcpu);
+	vtx_pml_setup(vcpu);
 	if (vcpu->vpid)
 		vtx_vmwrite16(VIRTUAL_PROCESSOR_ID, vcpu->vpid);
+	vtx_apicv_setup(vcpu);
 }
 
 void vtx_controls_set_ia32e(struct vtx_vcpu *vcpu, bool on)

@@ -7,6 +7,7 @@
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
 #include <asm/vmx.h>
+#include "ept/ept.h"
 #include "trace/report.h"
 #include "vmx/entry_state.h"
 #include "vmx/regs.h"
@@ -42,7 +43,7 @@ void vtx_entry_check_free(struct vtx_vcpu *vcpu)
 
 void vtx_entry_check_setup(void)
 {
-	if (check_entry)
+	if (check_entry || vtx_tlb_check_wanted())
 		static_branch_enable(&vtx_check_entry);
 }
 
@@ -61,6 +62,8 @@ bool vtx_entry_allowed(struct vtx_vcpu *vcpu)
 {
 	struct vtx_entry_check *c = vcpu->entry_check;
 
+	if (!check_entry)
+		return true;
 	try_rules(vcpu, RULE_ALL, false);
 	if (likely(!c->n))
 		return true;

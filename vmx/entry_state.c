@@ -9,6 +9,7 @@
 #include <asm/msr.h>
 #include <asm/processor.h>
 #include <asm/vmx.h>
+#include "irqchip/irqchip.h"
 #include "vmx/entry_state.h"
 #include "vmx/vcpu.h"
 
@@ -235,4 +236,7 @@ void vtx_entry_state_read(struct vtx_vcpu *vcpu, struct vtx_entry_state *s)
 	for (i = 0; i < E_NR_SEGS; i++)
 		read_segment(&s->seg[i], i);
 	s->current_vmcs = vcpu->vmcs.phys;
+	s->vtpr_known = vcpu->apic && (controls_on(s, PROC) & PROC_TPR_SHADOW);
+	if (s->vtpr_known)
+		s->vtpr = vtx_lapic_get(&vcpu->apic->lapic, VTX_LAPIC_TPR);
 }

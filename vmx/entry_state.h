@@ -22,11 +22,11 @@ void vtx_entry_check_free(struct vtx_vcpu *vcpu);
 void vtx_entry_check_setup(void);
 
 /*
- * With check_entry=1, right before an entry, interrupts off: true when no rule is broken. Else exit_reason and qualification say
+ * Right before an entry, interrupts off: true when no rule is broken, or without check_entry=1. Else exit_reason and qualification say
  * what the processor would, and vtx_entry_explain() knows the rules.
  */
 bool vtx_entry_allowed(struct vtx_vcpu *vcpu);
-DECLARE_STATIC_KEY_FALSE(vtx_check_entry);
+DECLARE_STATIC_KEY_FALSE(vtx_check_entry);	/* check_entry=1 or tlb_check=1: something is checked before each entry */
 
 /*
  * After a failed entry, before anything in the VMCS changes: finds the broken rules, publishes a report of kind VTX_FAILURE_ENTRY

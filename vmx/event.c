@@ -207,11 +207,34 @@ bool vtx_irq_window_open(struct vtx_vcpu *vcpu)
 	return (vtx_rflags(vcpu) & X86_EFLAGS_IF) && !(vtx_interruptibility(vcpu) & BLOCKED_BY_SHADOW) && !event_on_its_way(vcpu);
 }
 
+/* User space's controller is heard: with a local APIC here it is a PIC at LINT0. */
+static bool hears_user(struct vtx_vcpu *vcpu)
+{
+	return !vcpu->apic || vtx_lapic_extint_open(vcpu);
+}
+
+bool vtx_user_irq_welcome(struct vtx_vcpu *vcpu)
+{
+	return vcpu->events.user_irq < 0 && hears_user(vcpu) && vtx_irq_window_open(vcpu);
+}
+
+/* User space, whose interrupt controller it is, asks to be told when the next interrupt can go in. */
+static bool user_waits_for_window(struct vtx_vcpu *vcpu)
+{
+	return vcpu->vm->irqchip_mode != VTX_IRQCHIP_KERNEL && READ_ONCE(vcpu->run->request_interrupt_window) && hears_user(vcpu);
+}
+
 static bool irq_waits(struct vtx_vcpu *vcpu)
 {
-	if (vcpu->events.user_irq >= 0)
-		return true;
-	return vcpu->apic && vtx_pending_irq(vcpu) >= 0;
+	if (vcpu->apic)
+		return vtx_pending_irq(vcpu) >= 0;
+	return vcpu->events.user_irq >= 0;
+}
+
+/* Does something wait that vtx has to inject? */
+static bool waits_for_us(struct vtx_vcpu *vcpu)
+{
+	return vcpu->apic ? vtx_irq_to_inject(vcpu) : vcpu->events.user_irq >= 0;
 }
 
 bool vtx_vcpu_has_event(struct vtx_vcpu *vcpu)
@@ -306,13 +329,13 @@ static void choose_new(struct vtx_vcpu *vcpu)
 		enter_nmi(vcpu);
 		return;
 	}
-	if (!irq_waits(vcpu) || !vtx_irq_window_open(vcpu))
+	if (!waits_for_us(vcpu) || !vtx_irq_window_open(vcpu))
 		return;
-	if (ev->user_irq >= 0) {
+	if (vcpu->apic) {
+		vector = vtx_ack_irq(vcpu);
+	} else {
 		vector = ev->user_irq;
 		ev->user_irq = -1;
-	} else {
-		vector = vtx_ack_irq(vcpu);
 	}
 	if (vector < 0)
 		return;
@@ -325,7 +348,7 @@ static void choose_new(struct vtx_vcpu *vcpu)
 void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 {
 	struct vtx_events *ev = &vcpu->events;
-	bool wants_irq, wants_nmi;
+	bool wants_irq, wants_nmi, held;
 
 	if (ev->exc.injected)
 		enter_exception(vcpu);
@@ -337,10 +360,13 @@ void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 		choose_new(vcpu);
 
 	wants_nmi = atomic_read(&ev->nmi_pending);
-	wants_irq = irq_waits(vcpu) || (!vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window));
-	vtx_controls_set_windows(vcpu, wants_irq, wants_nmi);
-	if (unlikely(wants_irq || vcpu->livelock.window_since))
-		vtx_livelock_waits(&vcpu->livelock, !wants_irq || (vtx_rflags(vcpu) & X86_EFLAGS_IF));
+	ev->user_window = user_waits_for_window(vcpu);
+	wants_irq = waits_for_us(vcpu) || ev->user_window;
+	/* What the processor delivers by itself needs no window, except to see whether IF is ever set. */
+	held = vtx_apicv_before_entry(vcpu);
+	if (unlikely(wants_irq | held || vcpu->livelock.window_since))
+		vtx_livelock_waits(&vcpu->livelock, !(wants_irq | held) || (vtx_rflags(vcpu) & X86_EFLAGS_IF));
+	vtx_controls_set_windows(vcpu, wants_irq || (held && vcpu->livelock.window_watched), wants_nmi);
 	/* An exception still pending behind a re-injected event gets its turn at the next exit. */
 	if (ev->exc.pending)
 		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
@@ -363,6 +389,7 @@ void vtx_events_after_exit(struct vtx_vcpu *vcpu)
 	u32 info = vtx_vmread32(IDT_VECTORING_INFO_FIELD);
 	u8 vector = info & INTR_INFO_VECTOR_MASK;
 	u32 type = (info & INTR_INFO_INTR_TYPE_MASK) >> 8;
+	bool was_injected = ev->irq.injected;
 
 	vcpu->vectoring = info;
 	ev->exc_entered = ev->exc.injected;
@@ -395,6 +422,9 @@ void vtx_events_after_exit(struct vtx_vcpu *vcpu)
 		ev->irq.injected = true;
 		ev->irq.soft = type == TYPE_SOFT_INTR;
 		ev->irq.vector = vector;
+		/* One that vtx did not inject is the processor's own, and that is the vector in service: Bochs 2.7 gives an older one. */
+		if (type == TYPE_EXT_INTR && !was_injected && vcpu->apic && vcpu->apic->lapic.apicv)
+			ev->irq.vector = vtx_vmread16(GUEST_INTR_STATUS) >> 8;
 		break;
 	}
 }

@@ -54,6 +54,8 @@ void vtx_events_cancel(struct vtx_vcpu *vcpu);
 
 /* Could an external interrupt be taken now (IF, blocking by STI/MOV SS, nothing else in the entry field)? */
 bool vtx_irq_window_open(struct vtx_vcpu *vcpu);
+/* KVM_INTERRUPT would be taken at once: kvm_run->ready_for_interrupt_injection where the PIC is user space's. */
+bool vtx_user_irq_welcome(struct vtx_vcpu *vcpu);
 bool vtx_nmi_blocked(struct vtx_vcpu *vcpu);
 void vtx_set_nmi_blocked(struct vtx_vcpu *vcpu, bool blocked);
 /* STI / MOV SS shadow bits, GUEST_INTR_STATE_* of asm/vmx.h. */

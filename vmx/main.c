@@ -6,6 +6,9 @@
 #include <linux/smp.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
+#include <asm/vmx.h>
+#include "exits/pause.h"
+#include "ept/ept.h"
 #include "trace/kvm_names.h"
 #include "trace/stats.h"
 #include "uapi/device.h"
@@ -17,15 +20,17 @@
 
 struct vtx_caps vtx_caps;
 
-static struct vtx_wishes wishes = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true,
-				    .preemption_timer = true };
+static struct vtx_wishes wishes = {
+	.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .preemption_timer = true, .pml = true,
+	.tpr_shadow = true, .apicv = true,
+};
 
 module_param_named(vpid, wishes.vpid, bool, 0444);
 MODULE_PARM_DESC(vpid, "tag guest TLB entries by VPID where the processor can (default Y)");
 module_param_named(eptad, wishes.ept_ad, bool, 0444);
 MODULE_PARM_DESC(eptad, "let the processor keep accessed and dirty flags in the EPT (default Y)");
 module_param_named(large_pages, wishes.large_pages, bool, 0444);
-MODULE_PARM_DESC(large_pages, "map 2M pages in the EPT where the host has huge pages (default Y)");
+MODULE_PARM_DESC(large_pages, "map 2M and 1G pages in the EPT where the host has huge pages (default Y)");
 module_param_named(preemption_timer, wishes.preemption_timer, bool, 0444);
 MODULE_PARM_DESC(preemption_timer, "run the local APIC timer on the VMX-preemption timer while the guest runs (default Y)");
 module_param_named(tsc_scaling, wishes.tsc_scaling, bool, 0444);
@@ -48,6 +53,30 @@ static void drop_broken_timer(void)
 	if (!boot_cpu_has(X86_FEATURE_CONSTANT_TSC))
 		wishes.preemption_timer = false;
 }
+
+module_param_named(pml, wishes.pml, bool, 0444);
+MODULE_PARM_DESC(pml, "let the processor log the pages it writes while a memory slot has a dirty log; needs eptad (default Y)");
+module_param_named(flexpriority, wishes.tpr_shadow, bool, 0444);
+MODULE_PARM_DESC(flexpriority, "let the processor keep the task priority (TPR shadow); without it no enable_apicv either (default Y)");
+/* Y means also where posted interrupts are missing (vmx/caps.c); read back it says what came of it. */
+static int set_apicv(const char *value, const struct kernel_param *kp)
+{
+	int r = value ? kstrtobool(value, &wishes.apicv) : 0;
+
+	if (!value)
+		wishes.apicv = true;
+	wishes.apicv_forced = wishes.apicv;
+	return r;
+}
+
+static int get_apicv(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%c\n", vtx_caps.apicv ? 'Y' : 'N');
+}
+
+static const struct kernel_param_ops apicv_ops = { .flags = KERNEL_PARAM_OPS_FL_NOARG, .set = set_apicv, .get = get_apicv };
+module_param_cb(enable_apicv, &apicv_ops, NULL, 0444);
+MODULE_PARM_DESC(enable_apicv, "let the processor keep the local APIC's registers and deliver interrupts (default: where it also has posted interrupts)");
 
 static u64 msr_or_zero(u32 msr, void *unused)
 {
@@ -83,6 +112,7 @@ static int check_processor(void)
 	struct vtx_msr_values msrs;
 	const char *missing;
 
+	wishes.ple = vtx_ple.gap;
 	drop_broken_timer();
 	read_msrs(&msrs);
 	missing = vtx_caps_decide(&msrs, &wishes, &vtx_caps);
@@ -90,6 +120,7 @@ static int check_processor(void)
 		pr_err("vtx: can't run on this processor, it lacks %s\n", missing);
 		return -EOPNOTSUPP;
 	}
+	vtx_pause_setup(vtx_caps.proc2_allowed1 & SECONDARY_EXEC_PAUSE_LOOP_EXITING);
 	/* What is not there reads as N in /sys/module/vtx/parameters. */
 	wishes.preemption_timer = vtx_caps.preemption_timer;
 	wishes.tsc_scaling = vtx_caps.tsc_scaling;
@@ -116,9 +147,12 @@ static int __init vtx_init(void)
 	}
 	vtx_session_setup();
 	vtx_entry_check_setup();
-	r = vtx_onoff_init();
+	r = vtx_ept_shrinker_init();
 	if (r)
 		return r;
+	r = vtx_onoff_init();
+	if (r)
+		goto shrinker;
 	r = vtx_trace_init();
 	if (r)
 		goto onoff;
@@ -135,6 +169,8 @@ trace:
 	vtx_trace_exit();
 onoff:
 	vtx_onoff_exit();
+shrinker:
+	vtx_ept_shrinker_exit();
 	return r;
 }
 
@@ -145,6 +181,7 @@ static void __exit vtx_exit(void)
 	vtx_kvm_events_exit();
 	vtx_trace_exit();
 	vtx_onoff_exit();
+	vtx_ept_shrinker_exit();
 }
 
 module_init(vtx_init);

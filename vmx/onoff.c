@@ -17,6 +17,7 @@
 #include <asm/reboot.h>
 #include <asm/tlbflush.h>
 #include "compat/compat.h"
+#include "pv/tsc_sleep.h"
 #include "uapi/refuse.h"
 #include "vmx/caps.h"
 #include "vmx/host_state.h"
@@ -129,8 +130,8 @@ static void emergency_off(void)
 /*
  * The kernel has one slot for an emergency callback and WARNs when it is taken. kvm_intel of 6.1 takes it for as long as it is
  * loaded, idle or not, so vtx leaves the slot to it: not taken while kvm_intel is there, given up before it loads, taken again
- * when it has gone. In between, a reboot is still served by the reboot notifier, but a crash with kexec leaves VMX on
- * (docs/errata.md). Whether kvm_intel was there before vtx can only be guessed, from kvm.ko. vtx_vmx_lock held.
+ * when it has gone. In between, a reboot is still served by the reboot notifier, and a crash by kvm_intel, which turns VMX off wherever
+ * CR4.VMXE is set (docs/errata.md). Whether kvm_intel was there before vtx can only be guessed, from kvm.ko. vtx_vmx_lock held.
  */
 static bool kvm_intel_there;
 
@@ -198,13 +199,21 @@ int vtx_vmx_get(void)
 
 	cpus_read_lock();
 	mutex_lock(&vtx_vmx_lock);
-	if (!vtx_vmx_users)
+	/* After on_reboot() nobody would turn it off again. */
+	if (vtx_rebooting)
+		r = VTX_REFUSE(HOST_REBOOTING, VTX_NO_FIELD, 0, 0);
+	else if (!vtx_vmx_users)
 		r = all_cpus_on();
 	if (!r)
 		vtx_vmx_users++;
 	mutex_unlock(&vtx_vmx_lock);
 	cpus_read_unlock();
 	return r;
+}
+
+bool vtx_vmx_on_here(void)
+{
+	return this_cpu_read(vmx_on);
 }
 
 void vtx_vmx_put(void)
@@ -225,7 +234,7 @@ static int hotplug_online(unsigned int cpu)
 	int r = 0;
 
 	mutex_lock(&vtx_vmx_lock);
-	if (vtx_vmx_users) {
+	if (vtx_vmx_users && !vtx_rebooting) {
 		local_irq_save(flags);
 		r = cpu_on();
 		local_irq_restore(flags);
@@ -236,6 +245,10 @@ static int hotplug_online(unsigned int cpu)
 	return r;
 }
 
+/*
+ * The CPU is not active any more: the scheduler moves each thread away that it switches to here, before the thread goes on. But its
+ * preempt notifier is called first, so vtx_vcpu's sched_in() must expect a CPU without VT-x.
+ */
 static int hotplug_offline(unsigned int cpu)
 {
 	unsigned long flags;
@@ -251,15 +264,14 @@ static int hotplug_offline(unsigned int cpu)
 /* Suspend and resume of the boot CPU; the others are unplugged and come back by the hotplug calls. Interrupts off. */
 static int boot_cpu_suspend(void)
 {
-	if (this_cpu_read(vmx_on)) {
-		cpu_off(NULL);
-		this_cpu_write(vmx_on, false);
-	}
+	cpu_off(NULL);
+	vtx_tsc_sleep();
 	return 0;
 }
 
 static void boot_cpu_resume(void)
 {
+	vtx_tsc_wake();
 	if (vtx_vmx_users && cpu_on())
 		pr_err("vtx: VT-x could not be turned on again after resume: virtual machines will fail to run.\n");
 }
@@ -273,8 +285,12 @@ VTX_SYSCORE(vtx_syscore, boot_cpu_suspend, boot_cpu_resume, boot_cpu_shutdown);
 /* Orderly reboot, poweroff and kexec. Users may still hold VMs open: VMX instructions fail from here on, and are forgiven. */
 static int on_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
+	cpus_read_lock();
+	mutex_lock(&vtx_vmx_lock);
 	vtx_rebooting = true;
 	on_each_cpu(cpu_off, NULL, 1);
+	mutex_unlock(&vtx_vmx_lock);
+	cpus_read_unlock();
 	return NOTIFY_OK;
 }
 

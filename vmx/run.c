@@ -15,6 +15,7 @@
 #include "ept/ept.h"
 #include "exits/emulation.h"
 #include "exits/exits.h"
+#include "exits/pause.h"
 #include "irqchip/irqchip.h"
 #include "trace/events.h"
 #include "trace/recorder.h"
@@ -116,7 +117,8 @@ static int not_entered(struct vtx_vcpu *vcpu, u32 reason, u64 qualification)
 	 BIT_ULL(EXIT_REASON_RDPMC) | BIT_ULL(EXIT_REASON_RDTSC) | BIT_ULL(EXIT_REASON_VMCALL) |                \
 	 BIT_ULL(EXIT_REASON_CR_ACCESS) | BIT_ULL(EXIT_REASON_DR_ACCESS) |                                      \
 	 BIT_ULL(EXIT_REASON_IO_INSTRUCTION) | BIT_ULL(EXIT_REASON_MSR_READ) | BIT_ULL(EXIT_REASON_MSR_WRITE) | \
-	 BIT_ULL(EXIT_REASON_PAUSE_INSTRUCTION) | BIT_ULL(EXIT_REASON_WBINVD) | BIT_ULL(EXIT_REASON_XSETBV))
+	 BIT_ULL(EXIT_REASON_PAUSE_INSTRUCTION) | BIT_ULL(EXIT_REASON_WBINVD) | BIT_ULL(EXIT_REASON_XSETBV) |   \
+	 BIT_ULL(EXIT_REASON_EOI_INDUCED) | BIT_ULL(EXIT_REASON_APIC_WRITE))
 
 static inline bool something_injected(struct vtx_vcpu *vcpu)
 {
@@ -202,9 +204,15 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 		if (unlikely(vcpu->ept_gen != atomic64_read(&vm->ept.gen)))
 			vtx_ept_tlb_before_entry(vcpu);
 		vtx_regs_flush(vcpu);
-		if (static_branch_unlikely(&vtx_check_entry) && !vtx_entry_allowed(vcpu)) {
-			r = not_entered(vcpu, vcpu->exit_reason, vcpu->qualification);
-			break;
+		if (static_branch_unlikely(&vtx_check_entry)) {
+			if (!vtx_tlb_check_entry(vcpu)) {
+				r = VTX_EXIT_RESUME; /* the VM is dead, which the outer loop sees */
+				break;
+			}
+			if (!vtx_entry_allowed(vcpu)) {
+				r = not_entered(vcpu, vcpu->exit_reason, vcpu->qualification);
+				break;
+			}
 		}
 		trace_kvm_entry(vcpu);
 
@@ -301,17 +309,24 @@ static int block(struct vtx_vcpu *vcpu)
 	return r;
 }
 
-/* INIT first, then SIPI: SDM vol. 3, 8.4. */
-static void accept_apic_events(struct vtx_vcpu *vcpu)
+/*
+ * INIT first, then SIPI: SDM vol. 3, 8.4. Both are taken in one: looked at one after the other, an INIT and its SIPI that arrive in
+ * between would come out as a SIPI, which a running processor drops, and then an INIT, after which it waits for ever. Of an INIT
+ * that arrives after this, the request is set again.
+ */
+void vtx_accept_apic_events(struct vtx_vcpu *vcpu)
 {
 	struct kvm_segment cs;
+	unsigned long events;
 
 	clear_bit(VTX_REQ_APIC_EVENT, &vcpu->requests);
-	if (test_and_clear_bit(VTX_APIC_INIT, &vcpu->apic_events)) {
+	smp_mb__after_atomic(); /* the sender sets the event, then the request */
+	events = xchg(&vcpu->apic_events, 0);
+	if (events & BIT(VTX_APIC_INIT)) {
 		vtx_vcpu_reset(vcpu, true);
 		vcpu->mp_state = vcpu->id == vcpu->vm->boot_cpu_id ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
 	}
-	if (test_and_clear_bit(VTX_APIC_SIPI, &vcpu->apic_events) && vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED) {
+	if ((events & BIT(VTX_APIC_SIPI)) && vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED) {
 		vtx_get_segment(vcpu, VTX_CS, &cs);
 		cs.selector = READ_ONCE(vcpu->sipi_vector) << 8;
 		cs.base = (u64)cs.selector << 4;
@@ -341,17 +356,40 @@ static int trace_stop(struct vtx_vcpu *vcpu)
 	return VTX_EXIT_USER;
 }
 
+/* Split irqchip: the guest has ended an interrupt that user space's IOAPIC sent. */
+static int ioapic_eoi(struct vtx_vcpu *vcpu)
+{
+	int vector = vtx_take_ioapic_eoi(vcpu);
+
+	if (vector < 0) /* forgotten by INIT */
+		return VTX_EXIT_RESUME;
+	vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
+	vcpu->run->eoi.vector = vector;
+	return VTX_EXIT_USER;
+}
+
 /* Requests that may sleep or leave. VTX_EXIT_RESUME or what KVM_RUN returns. */
 static int answer_requests(struct vtx_vcpu *vcpu)
 {
-	int idx;
+	int idx, r;
 
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_VM_DEAD))
 		return -EIO;
+	if (vtx_vcpu_test_request(vcpu, VTX_REQ_RING_FULL) && vtx_dirty_ring_stops(vcpu)) {
+		vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
+		return VTX_EXIT_USER;
+	}
+	if (test_and_clear_bit(VTX_REQ_PML, &vcpu->requests))
+		vtx_pml_update(vcpu);
 	if (test_and_clear_bit(VTX_REQ_TRACE_STOP, &vcpu->requests))
 		return trace_stop(vcpu);
 	if (test_and_clear_bit(VTX_REQ_TRIPLE_FAULT, &vcpu->requests))
 		return vtx_triple_fault_raised(vcpu);
+	if (test_and_clear_bit(VTX_REQ_IOAPIC_EOI, &vcpu->requests)) {
+		r = ioapic_eoi(vcpu);
+		if (r != VTX_EXIT_RESUME)
+			return r;
+	}
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
 	if (test_and_clear_bit(VTX_REQ_CLOCK, &vcpu->requests)) {
 		idx = srcu_read_lock(&vcpu->vm->srcu);
@@ -359,7 +397,7 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 		srcu_read_unlock(&vcpu->vm->srcu, idx);
 	}
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_APIC_EVENT))
-		accept_apic_events(vcpu);
+		vtx_accept_apic_events(vcpu);
 	return VTX_EXIT_RESUME;
 }
 
@@ -384,8 +422,8 @@ static int thread_turn(struct vtx_vcpu *vcpu)
 
 static bool user_wants_window(struct vtx_vcpu *vcpu)
 {
-	return !vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window) && vcpu->events.user_irq < 0 &&
-	       vtx_irq_window_open(vcpu);
+	return vcpu->vm->irqchip_mode != VTX_IRQCHIP_KERNEL && READ_ONCE(vcpu->run->request_interrupt_window) &&
+	       vtx_user_irq_welcome(vcpu);
 }
 
 static int handle_slow(struct vtx_vcpu *vcpu)
@@ -424,6 +462,12 @@ static int run_once(struct vtx_vcpu *vcpu)
 		return VTX_EXIT_USER;
 	}
 	r = inner_loop(vcpu);
+	/*
+	 * User space reads a ring without asking: what the processor has logged is in it whenever the vCPU is not in the
+	 * inner loop.
+	 */
+	if (unlikely(vcpu->dirty_log.ring.gfns))
+		vtx_pml_drain(vcpu);
 	if (r == VTX_EXIT_SLOW)
 		r = handle_slow(vcpu);
 	return r;
@@ -436,7 +480,7 @@ static int wait_for_sipi(struct vtx_vcpu *vcpu)
 		return interrupted(vcpu);
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_VM_DEAD))
 		return -EIO;
-	accept_apic_events(vcpu);
+	vtx_accept_apic_events(vcpu);
 	return -EAGAIN;
 }
 
@@ -452,9 +496,11 @@ int vtx_vcpu_run(struct vtx_vcpu *vcpu)
 	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 
 	vtx_livelock_enter(&vcpu->livelock);
+	vtx_pause_run_begins(vcpu);
 	do {
 		r = run_once(vcpu);
 	} while (r == VTX_EXIT_RESUME);
+	vtx_pause_run_ends(vcpu);
 	vtx_exit_to_user(vcpu, r);
 	vtx_livelock_leave(&vcpu->livelock);
 	return r;

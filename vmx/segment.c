@@ -129,7 +129,7 @@ void vtx_store_sregs(struct vtx_vcpu *vcpu, struct kvm_sregs *s)
 	s->apic_base = vcpu->apic_base;
 	if (vcpu->events.irq.injected && !vcpu->events.irq.soft)
 		set_bit(vcpu->events.irq.vector, (unsigned long *)s->interrupt_bitmap);
-	else if (vcpu->events.user_irq >= 0)
+	else if (!vcpu->apic && vcpu->events.user_irq >= 0)
 		set_bit(vcpu->events.user_irq, (unsigned long *)s->interrupt_bitmap);
 }
 
@@ -177,6 +177,18 @@ int vtx_check_sregs(struct vtx_vcpu *vcpu, const struct kvm_sregs *s)
 	return 0;
 }
 
+/* The interrupt that was on its way: of the local APIC, which had acknowledged it, or of KVM_INTERRUPT. */
+static void set_interrupt(struct vtx_vcpu *vcpu, u8 vector)
+{
+	if (!vcpu->apic) {
+		vcpu->events.user_irq = vector;
+		return;
+	}
+	vcpu->events.irq.injected = true;
+	vcpu->events.irq.soft = false;
+	vcpu->events.irq.vector = vector;
+}
+
 void vtx_load_sregs(struct vtx_vcpu *vcpu, const struct kvm_sregs *s)
 {
 	bool cpuid_dirty = (vtx_cr4(vcpu) ^ s->cr4) & (X86_CR4_OSXSAVE | X86_CR4_PKE);
@@ -208,7 +220,7 @@ void vtx_load_sregs(struct vtx_vcpu *vcpu, const struct kvm_sregs *s)
 	memcpy(bitmap, s->interrupt_bitmap, sizeof(bitmap));
 	for (i = 0; i < 256; i++) {
 		if (test_bit(i, (unsigned long *)bitmap)) {
-			vcpu->events.user_irq = i;
+			set_interrupt(vcpu, i);
 			break;
 		}
 	}

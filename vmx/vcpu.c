@@ -12,8 +12,10 @@
 #include "ept/ept.h"
 #include "exits/cpuid.h"
 #include "exits/exits.h"
+#include "exits/pause.h"
 #include "irqchip/irqchip.h"
 #include "pv/guest_tsc.h"
+#include "pv/tsc_sleep.h"
 #include "trace/recorder.h"
 #include "trace/report.h"
 #include "uapi/refuse.h"
@@ -23,6 +25,7 @@
 #include "vmx/entry_state.h"
 #include "vmx/event.h"
 #include "vmx/host_state.h"
+#include "vmx/onoff.h"
 #include "vmx/regs.h"
 #include "vmx/vcpu.h"
 
@@ -45,23 +48,39 @@ static void load_on_this_cpu(struct vtx_vcpu *vcpu)
 		WRITE_ONCE(vcpu->cpu, cpu);
 		vtx_host_state_new_cpu(vcpu);
 		vtx_ept_tlb_new_cpu(vcpu);
+		vtx_tsc_follow(vcpu);
 	}
 }
 
+/*
+ * On a CPU that is going offline VT-x may be off already while threads still wait in its run queue. The scheduler switches to them
+ * to move them elsewhere, before they execute anything; this is called again there.
+ */
 static void sched_in(struct preempt_notifier *notifier, int cpu)
 {
-	load_on_this_cpu(container_of(notifier, struct vtx_vcpu, notifier));
+	struct vtx_vcpu *vcpu = container_of(notifier, struct vtx_vcpu, notifier);
+
+	if (unlikely(!vtx_vmx_on_here()) && !cpu_active(cpu))
+		return;
+	load_on_this_cpu(vcpu);
+	vtx_pause_sched_in(vcpu);
 }
 
 static void sched_out(struct preempt_notifier *notifier, struct task_struct *next)
 {
-	vtx_guest_state_unload(container_of(notifier, struct vtx_vcpu, notifier));
+	struct vtx_vcpu *vcpu = container_of(notifier, struct vtx_vcpu, notifier);
+
+	/* Not where sched_in() has left the VMCS alone. */
+	if (likely(vtx_vcpu_running() == vcpu))
+		vtx_pause_sched_out(vcpu);
+	vtx_guest_state_unload(vcpu);
 }
 
 static struct preempt_ops preempt_ops = { .sched_in = sched_in, .sched_out = sched_out };
 
 void vtx_vcpu_load(struct vtx_vcpu *vcpu)
 {
+	WRITE_ONCE(vcpu->dirty_log.thread, current);
 	preempt_disable();
 	preempt_notifier_register(&vcpu->notifier);
 	load_on_this_cpu(vcpu);
@@ -75,6 +94,7 @@ void vtx_vcpu_put(struct vtx_vcpu *vcpu)
 	vtx_guest_state_unload(vcpu);
 	preempt_notifier_unregister(&vcpu->notifier);
 	preempt_enable();
+	WRITE_ONCE(vcpu->dirty_log.thread, NULL);
 }
 
 /* ------------------------------------------------------------------ registers kept in the VMCS */
@@ -219,6 +239,8 @@ static int alloc_parts(struct vtx_vcpu *vcpu)
 	if (!r)
 		r = vtx_report_alloc(vcpu);
 	if (!r)
+		r = vtx_dirty_vcpu_alloc(vcpu);
+	if (!r)
 		r = vtx_entry_check_alloc(vcpu);
 	if (!r && vtx_has_lapic(vcpu->vm))
 		r = vtx_lapic_create(vcpu);
@@ -234,6 +256,7 @@ void vtx_vcpu_destroy(struct vtx_vcpu *vcpu)
 	if (vcpu->apic)
 		vtx_lapic_destroy(vcpu);
 	vtx_recorder_free(vcpu);
+	vtx_dirty_vcpu_free(vcpu);
 	vtx_entry_check_free(vcpu);
 	vtx_report_free(vcpu);
 	vtx_emu_free(vcpu);
@@ -309,8 +332,10 @@ void vtx_vcpu_publish(struct vtx_vcpu *vcpu)
 
 void vtx_vcpu_wake(struct vtx_vcpu *vcpu)
 {
-	if (rcuwait_wake_up(&vcpu->wait))
-		atomic64_inc(&vcpu->counts.halt_wakeup);
+	if (!rcuwait_wake_up(&vcpu->wait))
+		return;
+	atomic64_inc(&vcpu->counts.halt_wakeup);
+	WRITE_ONCE(vcpu->spin.facts, VTX_SPIN_READY); /* until it gets a CPU; a hint (exits/pause.c) */
 }
 
 /*

@@ -24,6 +24,7 @@
 #include "trace/fault_chain.h"
 #include "trace/livelock.h"
 #include "trace/stats.h"
+#include "vmx/apicv.h"
 #include "vmx/fpu.h"
 #include "vmx/vm.h"
 #include "vmx/vmcs.h"
@@ -52,7 +53,10 @@ enum vtx_request {
 	VTX_REQ_VM_DEAD,	/* vtx_vm_fail() was called: leave with EIO */
 	VTX_REQ_APIC_EVENT,	/* INIT or SIPI waits */
 	VTX_REQ_UNBLOCK,	/* leave HLT even without an event (KVM_SET_MP_STATE and the like) */
+	VTX_REQ_PML,		/* PML on or off, as the slots want it (ept/pml.c) */
+	VTX_REQ_RING_FULL,	/* the dirty ring is near its end: leave with KVM_EXIT_DIRTY_RING_FULL */
 	VTX_REQ_TRACE_STOP,	/* leave with KVM_EXIT_DEBUG: a rule of the stream's filter says so */
+	VTX_REQ_IOAPIC_EOI,	/* leave with KVM_EXIT_IOAPIC_EOI: vtx_take_ioapic_eoi() */
 	VTX_NR_REQS,
 };
 #define VTX_FAST_REQS (BIT(VTX_NR_FAST_REQS) - 1)
@@ -77,7 +81,8 @@ struct vtx_exception {
 };
 
 struct vtx_events {
-	int user_irq;			/* KVM_INTERRUPT's vector waiting for its window, -1 none */
+	int user_irq;			/* KVM_INTERRUPT's vector waiting for its window (and, with a local APIC, LINT0), -1 none */
+	bool user_window;		/* user space asked for the window that was asked for at the last entry */
 	struct vtx_exception exc;
 	struct {
 		bool injected;
@@ -134,6 +139,7 @@ struct vtx_vcpu {
 	/* --- event windows and controls last written to the VMCS (vmx/controls.c) --- */
 	u32 pin_ctrl, exec_ctrl, exec2_ctrl, entry_ctrl;
 	u32 interruptibility;		/* valid between exit and entry when cached */
+	struct vtx_apicv apicv;		/* what the processor does of the local APIC (vmx/apicv.c) */
 
 	/* --- MSRs that the CPU does not keep for us (exits/msr*.c, vmx/host_msrs.c) --- */
 	u64 msr_star, msr_lstar, msr_cstar, msr_fmask, msr_kernel_gs_base, msr_tsc_aux;
@@ -142,6 +148,7 @@ struct vtx_vcpu {
 	u64 mcg_status, mcg_ctl;
 	u64 mtrr_fixed[11], mtrr_var[16], mtrr_def_type;
 	u64 tsc_offset, tsc_ratio;	/* any reads (pv/guest_tsc.h) */
+	u64 tsc_lost;			/* vtx_tsc_lost when tsc_offset was right (pv/tsc_sleep.h) */
 	u64 tsc_adjust;
 	u32 tsc_khz;			/* as KVM_SET_TSC_KHZ said, or the VM's */
 	void *msr_bitmap;
@@ -158,7 +165,14 @@ struct vtx_vcpu {
 	struct vtx_ext_buffer __rcu *ext_error;	/* any: VTX_SET_EXT_ERROR (uapi/ext_error.h) */
 	struct rcuwait wait;		/* any: woken by vtx_vcpu_wake() */
 	struct preempt_notifier notifier;
+	struct {
+		struct task_struct *runner;	/* any reads under RCU: who is inside KVM_RUN, or NULL */
+		u32 facts;			/* any: VTX_SPIN_* of exits/pause_policy.h, 0 while it has a CPU */
+		u32 window;			/* PLE_WINDOW of the VMCS */
+	} spin;				/* exits/pause.c */
 	u64 ept_gen;			/* EPT generation this vCPU last flushed for */
+	struct vtx_tlb_ledger tlb_ledger;	/* ept/tlb_check.c */
+	struct vtx_vcpu_dirty dirty_log;
 	u16 vpid;
 	u32 halt_poll_ns;		/* how long the next HLT polls (vmx/halt_poll.c) */
 	u32 mp_state;			/* KVM_MP_STATE_* */
@@ -221,12 +235,40 @@ void vtx_vcpu_put(struct vtx_vcpu *vcpu);
  */
 int vtx_vcpu_run(struct vtx_vcpu *vcpu);
 
+/* INIT and SIPI that have arrived take effect on registers and mp_state. Caller as above. */
+void vtx_accept_apic_events(struct vtx_vcpu *vcpu);
+
 /* ------------------------------------------------------------------ asking a vCPU (any context) */
 
 /*
- * A request made before the kick is seen by the vCPU before its next entry: the vCPU sets mode to IN_GUEST with a full
- * barrier and then looks at requests; we set requests, then (full barrier in the atomic or below) look at mode. One
- * of the two sees the other.
+ * Why no kick is lost.  Who asks does A (what is asked for: an IRR bit, nmi_pending, apic_events, a signal), B (the request bit), C (the
+ * kick); the vCPU's thread does one of three things meanwhile:
+ *
+ *	asking				entering (inner_loop())		sleeping (block())
+ *	A: make it visible		1: mode = IN_GUEST		1: state = TASK_INTERRUPTIBLE
+ *	B: set the request		   full barrier			   full barrier
+ *	   full barrier			2: look at requests		2: look at requests and events
+ *	C: read mode: IPI		3: VM entry			3: schedule()
+ *	   read the sleeper: wake it
+ *
+ * Either 2 sees B, and with it A; or B comes after 2 and so C after 1, by the two barriers, and C finds IN_GUEST or the sleeper.
+ *
+ * - Before entry: interrupts are off from before 1 until the guest runs.  An IPI sent in between stays pending and ends guest mode at
+ *   once (external-interrupt exiting; SDM vol. 3, 26.2), and 1 and 2 come again.
+ * - In the guest: the IPI ends it.  mode stays IN_GUEST until after that, so C cannot miss it.
+ * - After the exit mode is OUTSIDE and C does nothing; nothing needs to be done, as 1 and 2 come before the next entry. That mode is
+ *   written without a barrier: a C that still reads IN_GUEST sends one IPI too many.
+ * - cpu is read after mode.  The thread can only change its CPU while OUTSIDE; if the number is old, the vCPU has gone through 1 and 2
+ *   since B.  The IPI goes where nobody needs it.
+ * - C runs on the vCPU's own CPU: then the guest is not in the CPU, and 1 and 2 are still to come.
+ * - Asleep: rcuwait_wake_up() has the full barrier and finds the task that prepare_to_rcuwait() has published before 1.  A wake-up
+ *   between 2 and 3 sets TASK_RUNNING, and schedule() returns at once.  Before prepare_to_rcuwait() there is nobody to wake, and 2 is
+ *   still to come.  VTX_REQ_EVENT is not consumed by block(), which looks at the events themselves: it is still there for the entry.
+ * - A request is cleared before what it stands for is looked at, by a locked operation: made again meanwhile, it is set again.
+ * - Signals, immediate_exit, the scheduler: the kernel sets TIF_SIGPENDING or TIF_NEED_RESCHED and then interrupts the CPU, 2 looks at
+ *   them as well.  immediate_exit itself is read once, before all this: who sets it sends a signal after it.
+ *
+ * ept/tlb.c says the same for EPT generations, irqchip/lapic_kernel.c for IRR and its hint; test_kicks tries it.
  */
 static inline void vtx_vcpu_request(struct vtx_vcpu *vcpu, unsigned int request)
 {

@@ -22,13 +22,15 @@
 #include <linux/srcu.h>
 #include <linux/types.h>
 #include <linux/kvm.h>
+#include "ept/dirty.h"
 #include "ept/ept.h"
 #include "pv/clock.h"
 #include "trace/failure.h"
 #include "trace/livelock.h"
 
-#define VTX_MAX_VCPUS 255	/* vCPU ids are 0..254: an id is also the xAPIC id, and 255 means broadcast */
-#define VTX_MAX_VCPU_ID 255
+#define VTX_MAX_VCPUS 1024	/* ids above 254 can be addressed in x2APIC mode only: docs/decisions.md */
+#define VTX_MAX_VCPU_ID 1024
+#define VTX_X2APIC_API (KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
 struct dentry;
 struct vtx_ext_buffer;
@@ -59,6 +61,7 @@ struct vtx_vm {
 
 	struct vtx_slots __rcu *slots;		/* s */
 	struct vtx_ept ept;
+	struct vtx_vm_dirty dirty_log;
 
 	enum vtx_irqchip_mode irqchip_mode;	/* l: smp_store_release once irqchip is complete */
 	struct vtx_irqchip *irqchip;		/* l */
@@ -70,12 +73,15 @@ struct vtx_vm {
 	struct vtx_vm_clock clock;
 	u64 tsc_offset;				/* clock.lock: with clock.ratio, the TSC that the vCPUs share (pv/guest_tsc.c) */
 	u32 tsc_khz;				/* l: rate of vCPUs that are created from now on */
+	u64 tsc_lost;				/* clock.lock: vtx_tsc_lost when tsc_offset was right */
 	u64 tss_addr;				/* l: KVM_SET_TSS_ADDR; kept, not needed with unrestricted guest */
 	u64 identity_map_addr;			/* l */
 	u64 halt_poll;				/* l: longest halt polling + 1, in ns (KVM_CAP_HALT_POLL); 0: as the module says */
 	u32 max_vcpu_id;			/* l: KVM_CAP_MAX_VCPU_ID switched on: ids are below it; 0 not */
 	u32 boot_cpu_id;			/* l: vCPU id of the bootstrap processor */
+	u32 x2apic_api;				/* l: KVM_X2APIC_API_*; bits are only ever set */
 
+	int spin_last;				/* any: the vCPU (index) that last got a spinner's turn (exits/pause.c) */
 	atomic64_t remote_tlb_flush;		/* a: trace/stat_defs.c */
 	atomic64_t remote_tlb_flush_requests;	/* a */
 	struct vtx_ext_buffer __rcu *ext_error;	/* VTX_SET_EXT_ERROR (uapi/ext_error.h) */
@@ -118,6 +124,18 @@ static inline bool vtx_has_lapic(struct vtx_vm *vm)
 static inline bool vtx_has_full_irqchip(struct vtx_vm *vm)
 {
 	return smp_load_acquire(&vm->irqchip_mode) == VTX_IRQCHIP_KERNEL; /* pairs with create() in irqchip/kernel.c */
+}
+
+/* MSIs and KVM_GET/SET_LAPIC carry 32-bit APIC ids. */
+static inline bool vtx_wide_ids(struct vtx_vm *vm)
+{
+	return READ_ONCE(vm->x2apic_api) & KVM_X2APIC_API_USE_32BIT_IDS;
+}
+
+/* Destination 0xff of a device's interrupt addresses APICs in x2APIC mode as well, in which it is an ordinary id. */
+static inline bool vtx_broadcast_ff(struct vtx_vm *vm)
+{
+	return !(READ_ONCE(vm->x2apic_api) & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK);
 }
 
 /* Asks every vCPU: @request as in vmx/vcpu.h. Does not wait. Any context. */

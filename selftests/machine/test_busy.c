@@ -131,6 +131,74 @@ static void held_by_vtx(void)
 	guest_passes(0, answer, 0);
 }
 
+static const char *const load_kvm[] = { "modprobe", "kvm_intel", NULL };
+static const char *const unload_kvm_intel[] = { "rmmod", "kvm_intel", NULL };
+
+static struct vcpu *guest_of(const char *device, u64 arg)
+{
+	/* dev_open() keeps one descriptor: the other device takes its place. */
+	int fd = open(device, O_RDWR | O_CLOEXEC);
+
+	use_device(device);
+	CHECK(fd >= 0 && dup2(fd, dev_open()) >= 0, "%s: %s", device, strerror(errno));
+	close(fd);
+	return guest_new(0, answer, arg);
+}
+
+static void finish(struct vcpu *v, u64 want)
+{
+	CHECK_EQ(vcpu_finish(v), want, "the result");
+	vm_free(v->vm);
+	vcpu_free(v);
+}
+
+static int vm_of(const char *device)
+{
+	int fd = open(device, O_RDWR | O_CLOEXEC), vm = fd < 0 ? -1 : ioctl(fd, KVM_CREATE_VM, 0), saved = errno;
+
+	close(fd);
+	close(vm);
+	errno = saved;
+	return vm;
+}
+
+/*
+ * VT-x changes hands: vtx has it and kvm_intel comes, kvm_intel has it and vtx asks, and again. kvm_intel may have to be loaded anew (6.12),
+ * as it does not load while VT-x is taken.
+ */
+static void turns(void)
+{
+	need_vtx();
+	test_timeout(20);
+	if (module_loaded("kvm_intel"))
+		skip("kvm_intel was there before");
+	if (run_program(load_kvm))
+		skip("kvm_intel cannot be loaded");
+	CHECK(!run_program(unload_kvm_intel), "rmmod kvm_intel");
+	for (int round = 0; round < 3; round++) {
+		struct vcpu *v = guest_of("/dev/vtx", 6);
+
+		run_program(load_kvm);
+		EXPECT(vm_of("/dev/kvm") < 0, "round %d: a VM of KVM beside one of vtx", round);
+		finish(v, 6);
+		CHECK(module_loaded("kvm_intel") || !run_program(load_kvm), "round %d: kvm_intel after vtx", round);
+		v = guest_of("/dev/kvm", 5);
+		EXPECT(vm_of("/dev/vtx") < 0 && errno == EBUSY, "round %d: a VM of vtx beside one of KVM", round);
+		finish(v, 5);
+		/* Both loaded, none running: whoever comes first, where kvm_intel does not sit on it. */
+		v = guest_of("/dev/kvm", 5);
+		finish(v, 5);
+		if (vm_of("/dev/vtx") >= 0) {
+			finish(guest_of("/dev/vtx", 6), 6);
+			finish(guest_of("/dev/kvm", 5), 5);
+		}
+		CHECK(dup2(open("/dev/null", O_RDWR), dev_open()) >= 0, "dup2");
+		CHECK(!run_program(unload_kvm_intel), "rmmod kvm_intel");
+		finish(guest_of("/dev/vtx", 6), 6);
+	}
+	run_program((const char *const[]){ "rmmod", "kvm", NULL });
+}
+
 /* Every kind of descriptor keeps the module; the last one gone, it goes. */
 static void unload_while_open(void)
 {
@@ -255,7 +323,7 @@ static void many_vms(void)
 }
 
 static const struct test tests[] = {
-	TEST(held_by_kvm_intel), TEST(held_by_vtx), TEST(unload_while_open), TEST(devname), TEST(devname_taken),
+	TEST(held_by_kvm_intel), TEST(held_by_vtx), TEST(turns), TEST(unload_while_open), TEST(devname), TEST(devname_taken),
 	TEST(load_and_unload), TEST(many_vms),
 };
 

@@ -3,12 +3,11 @@
  * Interrupts from outside: GSI routing and its default, KVM_SIGNAL_MSI, irqfd; and ioeventfd in the other direction: all
  * widths, with and without a value to match, on ports and memory.
  */
-#include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <fcntl.h>
+#include <poll.h>
 
 #include "lib/guest.h"
-#include "lib/vm.h"
+#include "lib/irq.h"
 
 static volatile u64 count[256];
 
@@ -37,56 +36,12 @@ GUEST static void wait_guest(u64 rounds)
 	g_done(0);
 }
 
-static int event(void)
+static int ioeventfd(struct vm *vm, u64 addr, u32 len, int fd, u32 flags, u64 match)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct kvm_ioeventfd args = { .addr = addr, .len = len, .fd = fd, .flags = flags, .datamatch = match };
 
-	CHECK(fd >= 0, "eventfd");
-	return fd;
+	return ioctl(vm->fd, KVM_IOEVENTFD, &args);
 }
-
-static void kick(int fd)
-{
-	u64 one = 1;
-
-	CHECK(write(fd, &one, 8) == 8, "write to an eventfd");
-}
-
-/* What has been counted since the last time; 0 when nothing. */
-static u64 drain(int fd)
-{
-	u64 value = 0;
-
-	return read(fd, &value, 8) == 8 ? value : 0;
-}
-
-static int irqfd(struct vm *vm, int fd, u32 gsi, u32 flags)
-{
-	struct kvm_irqfd args = { .fd = (u32)fd, .gsi = gsi, .flags = flags };
-
-	return ioctl(vm->fd, KVM_IRQFD, &args);
-}
-
-static int routing(struct vm *vm, const struct kvm_irq_routing_entry *entries, u32 nr, u32 flags)
-{
-	struct kvm_irq_routing *r = calloc(1, sizeof(*r) + nr * sizeof(*entries));
-	int ret, saved;
-
-	r->nr = nr;
-	r->flags = flags;
-	if (entries)
-		memcpy(r->entries, entries, nr * sizeof(*entries));
-	ret = ioctl(vm->fd, KVM_SET_GSI_ROUTING, r);
-	saved = errno;
-	free(r);
-	errno = saved;
-	return ret;
-}
-
-#define MSI_ROUTE(gsi_, vector) \
-	{ .gsi = gsi_, .type = KVM_IRQ_ROUTING_MSI, .u.msi = { .address_lo = 0xfee00000, .data = vector } }
-#define CHIP_ROUTE(gsi_, chip, pin_) \
-	{ .gsi = gsi_, .type = KVM_IRQ_ROUTING_IRQCHIP, .u.irqchip = { .irqchip = chip, .pin = pin_ } }
 
 /* irqfd and IRQ_LINE work right after KVM_CREATE_IRQCHIP: PIC 0-15 and IOAPIC 0-23 are routed by default. */
 static void default_routing(void)
@@ -215,6 +170,257 @@ static void irqfd_refused(void)
 	CHECK_OK(irqfd(vm, fd, 7, KVM_IRQFD_FLAG_DEASSIGN));	/* one that is not there: no error */
 }
 
+/* ------------------------------------------------------------------ levels that come back: KVM_IRQFD_FLAG_RESAMPLE */
+
+GUEST static void pic_handler(struct g_frame *frame)
+{
+	count[frame->vector & 255]++;
+	g_outb(0xa0, 0x20);
+	g_outb(0x20, 0x20);
+}
+
+GUEST static void pic_on(void)
+{
+	g_outb(0x20, 0x11);
+	g_outb(0x21, 0x20);
+	g_outb(0x21, 4);
+	g_outb(0x21, 1);
+	g_outb(0xa0, 0x11);
+	g_outb(0xa1, 0x28);
+	g_outb(0xa1, 2);
+	g_outb(0xa1, 1);
+	g_outb(0x21, 0xfb);
+	g_outb(0xa1, 0xfb);	/* line 10 */
+	g_outb(0x4d1, 1 << 2);	/* which is level-triggered */
+}
+
+/* Line 10, by the IOAPIC (arg 0, vector b1) or the PIC (1, vector 2a). Says what has come whenever it was let run. */
+GUEST static void resample_guest(u64 arg)
+{
+	u32 vector = arg ? 0x2a : 0xb1;
+
+	g_handler[0xb1] = apic_handler;
+	g_handler[0x2a] = pic_handler;
+	g_apic_on();
+	if (arg) {
+		pic_on();
+		g_apic_write(APIC_LVT0, 0x700);
+	} else {
+		g_write32(0xfec00000, 0x10 + 2 * 10 + 1);
+		g_write32(0xfec00010, 0);
+		g_write32(0xfec00000, 0x10 + 2 * 10);
+		g_write32(0xfec00010, 0x8000 | 0xb1);
+	}
+	for (;;) {
+		g_say((u32)count[vector]);
+		asm volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
+	}
+}
+
+static void resample(u64 by_pic)
+{
+	struct vcpu *v = guest_new(VM_IRQCHIP, resample_guest, by_pic);
+	int fd = event(), ended = event(), fd2 = event(), ended2 = event();
+	u32 n;
+
+	CHECK_OK(irqfd_resample(v->vm, fd, 10, ended));
+	CHECK_OK(irqfd_resample(v->vm, fd2, 10, ended2));
+	CHECK_EQ(vcpu_expect_port(v, PORT_SAY), 0, "the interrupts");
+	for (u32 i = 1; i <= 5; i++) {
+		/* Up until the guest ends it, once, and all who share the line are told. */
+		kick(i & 1 ? fd : fd2);
+		kick(fd);
+		EXPECT_EQ(drain(ended), 0, "ends before the interrupt");
+		CHECK_EQ(vcpu_expect_port(v, PORT_SAY), i, "the interrupts");
+		EXPECT_EQ(drain(ended), 1, "ends");
+		EXPECT_EQ(drain(ended2), 1, "ends, told to the other one");
+	}
+	CHECK_EQ(vcpu_expect_port(v, PORT_SAY), 5, "the interrupts when the line is low");
+	/*
+	 * A line that somebody else holds stays up: it comes again and again, up to the limit that lets the interrupted program get
+	 * on. There is none at the PIC, as in a PC.
+	 */
+	if (!by_pic) {
+		line(v->vm, 10, 1);
+		n = vcpu_expect_port(v, PORT_SAY);
+		CHECK(n >= 6, "%u interrupts", n);
+		n = vcpu_expect_port(v, PORT_SAY);
+		CHECK(n >= 7, "%u interrupts", n);
+		EXPECT(drain(ended) >= 2, "ends");
+		line(v->vm, 10, 0);
+		vcpu_expect_port(v, PORT_SAY);
+		n = vcpu_expect_port(v, PORT_SAY);
+		CHECK_EQ(vcpu_expect_port(v, PORT_SAY), n, "the interrupts when the line is low again");
+		drain(ended2);
+	}
+	/* Gone while it holds the line: the line falls. */
+	kick(fd);
+	CHECK_OK(irqfd(v->vm, fd, 10, KVM_IRQFD_FLAG_DEASSIGN));
+	close(fd2);
+	usleep(2000);
+	vcpu_expect_port(v, PORT_SAY);	/* one may be on its way */
+	n = vcpu_expect_port(v, PORT_SAY);
+	CHECK_EQ(vcpu_expect_port(v, PORT_SAY), n, "the interrupts without irqfd");
+}
+
+static void resample_ioapic(void)
+{
+	resample(0);
+}
+
+static void resample_pic(void)
+{
+	resample(1);
+}
+
+static volatile int resample_in;
+static volatile u64 raised;
+static volatile bool over;
+
+/* A device that always has more: raises its line again at each end. */
+static void *insatiable(void *arg)
+{
+	struct pollfd *p = arg;
+
+	while (!over) {
+		if (poll(p, 1, 1) != 1)
+			continue;
+		drain(p->fd);
+		kick(resample_in);
+		raised++;
+	}
+	return NULL;
+}
+
+GUEST static void storm_guest(u64 rounds)
+{
+	g_handler[0xb1] = apic_handler;
+	g_apic_on();
+	g_write32(0xfec00000, 0x10 + 2 * 10 + 1);
+	g_write32(0xfec00010, 0);
+	g_write32(0xfec00000, 0x10 + 2 * 10);
+	g_write32(0xfec00010, 0x8000 | 0xb1);
+	g_sti();
+	g_say(0);
+	while (count[0xb1] < rounds)
+		g_pause();
+	g_done(0);
+}
+
+/* EOI, resample, raise, EOI...: no recursion, no lost round (bug-classes 61). */
+static void resample_storm(void)
+{
+	/* On one CPU each round waits for the scheduler. */
+	const u64 rounds = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 2000 : 300;
+	struct vcpu *v = guest_new(VM_IRQCHIP, storm_guest, rounds);
+	struct pollfd p = { .fd = event(), .events = POLLIN };
+	pthread_t thread;
+
+	test_timeout(12);
+	resample_in = event();
+	CHECK_OK(irqfd_resample(v->vm, resample_in, 10, p.fd));
+	vcpu_expect_port(v, PORT_SAY);
+	CHECK(!pthread_create(&thread, NULL, insatiable, &p), "pthread_create");
+	kick(resample_in);
+	CHECK_EQ(vcpu_finish(v), 0, "the result");
+	over = true;
+	pthread_join(thread, NULL);
+	EXPECT(raised >= rounds - 1, "raised %llu times", (unsigned long long)raised);
+}
+
+/* ------------------------------------------------------------------ teardown races (bug-classes 64) */
+
+#define RACERS 4
+#define ROUNDS 300
+
+static struct vm *racing;
+static volatile int shared_fds[RACERS];
+
+/*
+ * Each thread does one of four things, over and over, to the same few eventfds, which other threads close and replace: any call may
+ * be refused, none may hang or crash, and in the end nothing is left (the kernel's debug checks and kmemleak look at that).
+ */
+static void *race(void *arg)
+{
+	u32 me = (u32)(uintptr_t)arg, r = me + 1;
+	int resample_fd = event();
+	u64 one = 1;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		int slot, fd;
+
+		r = r * 1664525 + 1013904223;
+		slot = r >> 16 & (RACERS - 1);
+		fd = shared_fds[slot];
+		switch ((r >> 20 & 1) ? me : (r >> 24 & 3)) {
+		case 0:
+			if (r >> 28 & 1)
+				irqfd_resample(racing, fd, 8 + (u32)slot, resample_fd);
+			else
+				irqfd(racing, fd, 8 + (u32)slot, 0);
+			ioeventfd(racing, 0x700 + (u64)slot, 1, fd, KVM_IOEVENTFD_FLAG_PIO, 0);
+			break;
+		case 1:
+			irqfd(racing, fd, 8 + (u32)slot, KVM_IRQFD_FLAG_DEASSIGN);
+			ioeventfd(racing, 0x700 + (u64)slot, 1, fd, KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN, 0);
+			break;
+		case 2:
+			(void)!write(fd, &one, 8);
+			break;
+		default:
+			/* Closed and replaced in one step: nobody else's descriptor gets this number in between. */
+			slot = eventfd(0, EFD_NONBLOCK);
+			dup3(slot, fd, O_CLOEXEC);
+			close(slot);
+		}
+	}
+	close(resample_fd);
+	return NULL;
+}
+
+GUEST static void ringing_guest(u64 arg)
+{
+	(void)arg;
+	g_handler[0xb1] = apic_handler;
+	g_apic_on();
+	for (u32 pin = 8; pin < 12; pin++) {
+		g_write32(0xfec00000, 0x10 + 2 * pin + 1);
+		g_write32(0xfec00010, 0);
+		g_write32(0xfec00000, 0x10 + 2 * pin);
+		g_write32(0xfec00010, 0x8000 | 0xb1);
+	}
+	g_sti();
+	for (u32 i = 0;; i++) {
+		g_outb((u16)(0x700 + (i & 3)), 1);
+		if (!(i & 15))
+			g_say(i);
+	}
+}
+
+static void teardown_races(void)
+{
+	struct vcpu *v = guest_new(VM_IRQCHIP, ringing_guest, 0);
+	pthread_t threads[RACERS];
+	int alive = RACERS;
+
+	test_timeout(12);
+	racing = v->vm;
+	for (int i = 0; i < RACERS; i++)
+		shared_fds[i] = event();
+	for (int i = 0; i < RACERS; i++)
+		CHECK(!pthread_create(&threads[i], NULL, race, (void *)(uintptr_t)i), "pthread_create");
+	while (alive) {
+		vcpu_run(v);
+		CHECK_EQ(v->run->exit_reason, KVM_EXIT_IO, "the exit");
+		if (!pthread_tryjoin_np(threads[alive - 1], NULL))
+			alive--;
+	}
+	vm_free(v->vm);		/* with whatever is still assigned */
+	for (int i = 0; i < RACERS; i++)
+		close(shared_fds[i]);
+	vcpu_free(v);
+}
+
 /* Descriptors closed in every order, with events under way. */
 static void irqfd_lifetimes(void)
 {
@@ -243,13 +449,6 @@ static void irqfd_lifetimes(void)
 		close(fds[2]);
 		close(fds[3]);
 	}
-}
-
-static int ioeventfd(struct vm *vm, u64 addr, u32 len, int fd, u32 flags, u64 match)
-{
-	struct kvm_ioeventfd args = { .addr = addr, .len = len, .fd = fd, .flags = flags, .datamatch = match };
-
-	return ioctl(vm->fd, KVM_IOEVENTFD, &args);
 }
 
 #define PIO KVM_IOEVENTFD_FLAG_PIO
@@ -319,6 +518,96 @@ static void ioeventfd_widths(void)
 			EXPECT_EQ(drain(fds[i]), bells[i].step == step ? bells[i].rings : 0, "the rings");
 	}
 	CHECK_EQ(vcpu_finish(v), 0, "the result");
+}
+
+/* Writes of every width, to the one address that counts and to the one behind, with the value that counts and with another. */
+GUEST static void width_guest(u64 arg)
+{
+	u64 at = arg & ~1ULL;
+
+	for (u32 i = 0;; i++) {
+		u64 value = 0x1122334455667788 + (i & 1), to = at + (i >> 1 & 1) * 16;
+
+		g_say(i);
+		if (i == 16)
+			break;
+		switch (i >> 2) {
+		case 0:
+			if (arg & 1)
+				g_outb((u16)to, (u8)value);
+			else
+				*(volatile u8 *)to = (u8)value;
+			break;
+		case 1:
+			if (arg & 1)
+				g_outw((u16)to, (u16)value);
+			else
+				*(volatile u16 *)to = (u16)value;
+			break;
+		case 2:
+			if (arg & 1)
+				g_outl((u16)to, (u32)value);
+			else
+				g_write32(to, (u32)value);
+			break;
+		default:
+			if (!(arg & 1))
+				*(volatile u64 *)to = value;
+		}
+	}
+}
+
+/* The guest's next word; how often it came out to us before. */
+static int until_word(struct vcpu *v)
+{
+	for (int n = 0;; n++) {
+		vcpu_run(v);
+		if (v->run->exit_reason == KVM_EXIT_IO && v->run->io.port == PORT_SAY)
+			return n;
+		CHECK(v->run->exit_reason == KVM_EXIT_IO || v->run->exit_reason == KVM_EXIT_MMIO, "exit %s",
+		      exit_name(v->run->exit_reason));
+		CHECK(v->run->exit_reason == KVM_EXIT_IO || v->run->mmio.is_write, "a read");
+	}
+}
+
+/* One doorbell of a kind; each of the guest's writes either rings it or comes out, as its address, width and value say. */
+static void one_doorbell(u64 at, u32 len, u32 flags)
+{
+	const u64 value = 0x1122334455667788;
+	struct vcpu *v = guest_new(0, width_guest, at | (flags & PIO ? 1 : 0));
+	int fd = event();
+	u64 match = len && len < 8 ? value & ((1ULL << 8 * len) - 1) : value;
+
+	CHECK_OK(ioeventfd(v->vm, at, len, fd, flags, flags & MATCH ? match : 0));
+	until_word(v);
+	for (u32 i = 0; i < 16; i++) {
+		bool none = i >> 2 == 3 && (flags & PIO);
+		bool rings = !none && !(i & 2) && (!len || len == 1U << (i >> 2)) && (!(flags & MATCH) || !(i & 1));
+		int out = until_word(v);
+
+		EXPECT(out == (rings || none ? 0 : 1), "len %u flags %#x: write %u came out %d times", len, flags, i, out);
+		EXPECT(drain(fd) == rings, "len %u flags %#x: write %u and the bell", len, flags, i);
+	}
+	CHECK_OK(ioeventfd(v->vm, at, len, fd, flags | DEASSIGN, flags & MATCH ? match : 0));
+	vm_free(v->vm);
+	vcpu_free(v);
+	close(fd);
+}
+
+static void ioeventfd_every_kind(void)
+{
+	static const u32 lens[] = { 0, 1, 2, 4, 8 };
+
+	test_timeout(12);
+	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+		for (u32 flags = 0; flags < 4; flags++) {
+			u32 f = (flags & 1 ? PIO : 0) | (flags & 2 ? MATCH : 0);
+
+			if ((f & MATCH) && !lens[i])
+				continue;	/* refused: ioeventfd_refused */
+			one_doorbell(f & PIO ? 0x700 : MMIO_AT, lens[i], f);
+		}
+	}
 }
 
 GUEST static void mismatch_guest(u64 arg)
@@ -406,7 +695,8 @@ static void ioeventfd_refused(void)
 static const struct test tests[] = {
 	TEST(default_routing), TEST(signal_msi), TEST(routing_refused), TEST(irqfd_msi), TEST(irqfd_refused),
 	TEST(irqfd_lifetimes), TEST(ioeventfd_widths), TEST(ioeventfd_mismatch), TEST(ioeventfd_deassign),
-	TEST(ioeventfd_refused),
+	TEST(ioeventfd_refused), TEST(ioeventfd_every_kind), TEST(resample_ioapic), TEST(resample_pic), TEST(resample_storm),
+	TEST(teardown_races),
 };
 
 int main(int argc, char **argv)

@@ -10,82 +10,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/guest.h"
-#include "lib/vm.h"
+#include "lib/servant.h"
 
 #define DATA 0x40000000UL
 #define DATA_SIZE 0x400000UL
 
-/* The guest answers commands: it reads one from the mailbox at each turn. */
-struct command {
-	u64 op, addr, value;
-};
-
-enum { READ, WRITE, SUM, FILL };
-
-static volatile struct command command;
-
-GUEST static void servant(u64 arg)
+static struct vcpu *data_servant(void *data, u32 flags)
 {
-	(void)arg;
-	g_sti();
-	for (;;) {
-		u64 sum = 0;
-
-		g_say((u32)command.value);
-		switch (command.op) {
-		case READ:
-			command.value = *(volatile u64 *)command.addr;
-			break;
-		case WRITE:
-			*(volatile u64 *)command.addr = command.value;
-			break;
-		case SUM:	/* one word of each page */
-			for (u64 i = 0; i < command.value; i++)
-				sum += *(volatile u64 *)(command.addr + i * 4096);
-			command.value = sum;
-			break;
-		case FILL:
-			for (u64 i = 0; i < command.value; i++)
-				*(volatile u64 *)(command.addr + i * 4096) = i + 1;
-			break;
-		}
-	}
-}
-
-static struct vcpu *servant_new(void *data, u32 flags)
-{
-	struct vcpu *v = guest_new(0, servant, 0);
-
-	CHECK_OK(vm_slot(v->vm, 1, DATA, DATA_SIZE, data, flags));
-	vcpu_expect_port(v, PORT_SAY);
-	return v;
-}
-
-static void give(struct vcpu *v, u64 op, u64 addr, u64 value)
-{
-	G(v->vm, command.op) = op;
-	G(v->vm, command.addr) = addr;
-	G(v->vm, command.value) = value;
-}
-
-static u64 ask(struct vcpu *v, u64 op, u64 addr, u64 value)
-{
-	give(v, op, addr, value);
-	vcpu_expect_port(v, PORT_SAY);
-	return G(v->vm, command.value);
-}
-
-static u64 *word(void *data, u64 offset)
-{
-	return (u64 *)((u8 *)data + offset);
+	return servant_new(DATA, DATA_SIZE, data, flags);
 }
 
 /* The process writes, the guest reads, and the other way round; also first touches of either kind. */
 static void shared_view(void)
 {
 	u8 *data = host_pages(DATA_SIZE);
-	struct vcpu *v = servant_new(data, 0);
+	struct vcpu *v = data_servant(data, 0);
 
 	for (u64 page = 0; page < 64; page++) {
 		u64 at = page * PAGE_SIZE + page * 8;
@@ -107,7 +46,7 @@ static void shared_view(void)
 static void dontneed(void)
 {
 	u8 *data = host_pages(DATA_SIZE);
-	struct vcpu *v = servant_new(data, 0);
+	struct vcpu *v = data_servant(data, 0);
 
 	for (int round = 0; round < 20; round++) {
 		ask(v, FILL, DATA, 16);
@@ -121,7 +60,7 @@ static void dontneed(void)
 static void unmap_and_remap(void)
 {
 	u8 *data = host_pages(DATA_SIZE);
-	struct vcpu *v = servant_new(data, 0);
+	struct vcpu *v = data_servant(data, 0);
 
 	for (u64 round = 1; round < 20; round++) {
 		ask(v, WRITE, DATA + PAGE_SIZE, round);
@@ -131,15 +70,14 @@ static void unmap_and_remap(void)
 		CHECK(mmap(data + PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 			   -1, 0) != MAP_FAILED, "mmap");
 		*word(data, PAGE_SIZE) = round + 1000;
-		vcpu_expect_port(v, PORT_SAY);
-		CHECK_EQ(G(v->vm, command.value), round + 1000, "the word of the new page");
+		CHECK_EQ(answer(v), round + 1000, "the word of the new page");
 	}
 }
 
 static void remap_moved(void)
 {
 	u8 *data = host_pages(DATA_SIZE), *other = host_pages(PAGE_SIZE);
-	struct vcpu *v = servant_new(data, 0);
+	struct vcpu *v = data_servant(data, 0);
 
 	ask(v, WRITE, DATA, 0x11);
 	*word(other, 0) = 0x22;
@@ -153,7 +91,7 @@ static void remap_moved(void)
 static void protection(void)
 {
 	u8 *data = host_pages(DATA_SIZE);
-	struct vcpu *v = servant_new(data, 0);
+	struct vcpu *v = data_servant(data, 0);
 
 	ask(v, WRITE, DATA, 7);
 	CHECK(!mprotect(data, PAGE_SIZE, PROT_READ), "mprotect");
@@ -168,15 +106,14 @@ static void protection(void)
 	give(v, READ, DATA, 0);
 	EXPECT_ERRNO(ioctl(v->fd, KVM_RUN, 0), EFAULT);
 	CHECK(!mprotect(data, PAGE_SIZE, PROT_READ), "mprotect");
-	vcpu_expect_port(v, PORT_SAY);
-	CHECK_EQ(G(v->vm, command.value), 8, "the word");
+	CHECK_EQ(answer(v), 8, "the word");
 }
 
 /* After a fork both sides share the pages until one writes; the guest belongs to the parent. */
 static void fork_and_cow(void)
 {
 	u8 *data = host_pages(DATA_SIZE);
-	struct vcpu *v = servant_new(data, 0);
+	struct vcpu *v = data_servant(data, 0);
 	int to_child[2], from_child[2], status;
 	u64 seen[4];
 	pid_t pid;
@@ -344,38 +281,18 @@ static void hammer_two(void)
 	hammer(2);
 }
 
-static u64 huge_kilobytes(void *at)
-{
-	char line[256];
-	FILE *f = fopen("/proc/self/smaps", "r");
-	unsigned long from, to, kb = 0;
-	bool inside = false;
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
-			inside = (unsigned long)at >= from && (unsigned long)at < to;
-		else if (inside && sscanf(line, "AnonHugePages: %lu", &kb) == 1)
-			break;
-	}
-	if (f)
-		fclose(f);
-	return kb;
-}
-
 /* A transparent huge page: used whole, then split by dropping and by protecting one small page of it. */
 static void huge_page(void)
 {
-	const u64 huge = 0x200000;
-	u8 *raw = host_pages(3 * huge), *data = (u8 *)(((uintptr_t)raw + huge - 1) & ~(huge - 1));
+	const u64 huge = HUGE;
+	u8 *data = aligned_pages(huge, huge);
 	struct vcpu *v;
 
 	CHECK(!madvise(data, huge, MADV_HUGEPAGE), "madvise");
 	memset(data, 0, huge);
 	if (huge_kilobytes(data) < 2048)
 		skip("no transparent huge page to be had");
-	v = guest_new(0, servant, 0);
-	CHECK_OK(vm_slot(v->vm, 1, DATA, huge, data, 0));
-	vcpu_expect_port(v, PORT_SAY);
+	v = servant_new(DATA, huge, data, 0);
 	ask(v, FILL, DATA, 512);
 	CHECK_EQ(ask(v, SUM, DATA, 512), 512 * 513 / 2, "the sum");
 	for (u64 i = 0; i < 512; i++)
@@ -397,17 +314,15 @@ static void huge_page(void)
 /* A huge page under a slot that is not aligned like it, and one that ends in its middle: no neighbour may be reached. */
 static void huge_page_misaligned(void)
 {
-	const u64 huge = 0x200000;
-	u8 *raw = host_pages(3 * huge), *data = (u8 *)(((uintptr_t)raw + huge - 1) & ~(huge - 1));
+	const u64 huge = HUGE;
+	u8 *data = aligned_pages(huge, huge);
 	struct vcpu *v;
 
 	CHECK(!madvise(data, huge, MADV_HUGEPAGE), "madvise");
 	memset(data, 0, huge);
 	if (huge_kilobytes(data) < 2048)
 		skip("no transparent huge page to be had");
-	v = guest_new(0, servant, 0);
-	CHECK_OK(vm_slot(v->vm, 1, DATA + PAGE_SIZE, 16 * PAGE_SIZE, data + 3 * PAGE_SIZE, 0));
-	vcpu_expect_port(v, PORT_SAY);
+	v = servant_new(DATA + PAGE_SIZE, 16 * PAGE_SIZE, data + 3 * PAGE_SIZE, 0);
 	ask(v, FILL, DATA + PAGE_SIZE, 16);
 	for (u64 i = 0; i < 512; i++)
 		EXPECT_EQ(*word(data, i * PAGE_SIZE), i >= 3 && i < 19 ? i - 2 : 0, "the process's view");
@@ -426,7 +341,7 @@ static void file_memory(void)
 	data = mmap(NULL, DATA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	second = mmap(NULL, DATA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	CHECK(data != MAP_FAILED && second != MAP_FAILED, "mmap");
-	v = servant_new(data, 0);
+	v = data_servant(data, 0);
 	for (u64 i = 1; i < 20; i++) {
 		ask(v, WRITE, DATA + i * PAGE_SIZE, i);
 		EXPECT_EQ(*word(second, i * PAGE_SIZE), i, "the second mapping");

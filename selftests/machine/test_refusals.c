@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../compat/kvm_uapi.h"
 #include "lib/ext_error.h"
 #include "lib/guest.h"
 #include "lib/vm.h"
@@ -25,6 +26,7 @@ enum {
 	IRQCHIP = 1,	/* with interrupt controllers and PIT in the kernel */
 	NO_VCPU = 2,
 	GUEST_RUNS = 4,	/* memory, and guest code that touches GUEST_FREE */
+	SPLIT = 8,	/* with local APICs in the kernel */
 };
 
 struct world {
@@ -49,7 +51,7 @@ static void world_new(struct world *w, unsigned int flags)
 		w->v = guest_new(0, touch, 0);
 		w->vm = w->v->vm;
 	} else {
-		w->vm = vm_new(VM_NO_MEMORY | (flags & IRQCHIP ? VM_IRQCHIP | VM_PIT : 0));
+		w->vm = vm_new(VM_NO_MEMORY | (flags & IRQCHIP ? VM_IRQCHIP | VM_PIT : 0) | (flags & SPLIT ? VM_SPLIT : 0));
 		w->v = flags & NO_VCPU ? NULL : vcpu_new(w->vm, 0);
 	}
 	w->fd[DEV] = dev_open();
@@ -116,7 +118,19 @@ static int enable_cap(struct world *w, u32 code)
 		cap.cap = KVM_CAP_USER_MEMORY;
 		break;
 	case VTX_ERROR_MAX_VCPU_ID_RANGE:
-		cap.args[0] = 256;
+		cap.args[0] = 1025;
+		break;
+	case VTX_ERROR_IRQCHIP_PINS:
+		cap.cap = KVM_CAP_SPLIT_IRQCHIP;
+		cap.args[0] = MAX_GSI + 2;
+		break;
+	case VTX_ERROR_SPLIT_LATE:
+		cap.cap = KVM_CAP_SPLIT_IRQCHIP;
+		cap.args[0] = 24;
+		break;
+	case VTX_ERROR_X2APIC_API_FLAGS:
+		cap.cap = KVM_CAP_X2APIC_API;
+		cap.args[0] = 0x81;
 		break;
 	case VTX_ERROR_HALT_POLL_RANGE:
 		cap.cap = KVM_CAP_HALT_POLL;
@@ -138,7 +152,7 @@ static int vm_wide(struct world *w, u32 code)
 	case VTX_ERROR_VM_TYPE:
 		return ioctl(w->fd[DEV], KVM_CREATE_VM, 9);
 	case VTX_ERROR_VCPU_ID_RANGE:
-		return ioctl(w->fd[VM], KVM_CREATE_VCPU, 255);
+		return ioctl(w->fd[VM], KVM_CREATE_VCPU, 1024);
 	case VTX_ERROR_VCPU_ID_TAKEN:
 		return ioctl(w->fd[VM], KVM_CREATE_VCPU, 0);
 	case VTX_ERROR_TSS_ADDRESS:
@@ -171,7 +185,7 @@ static int slots(struct world *w, u32 code)
 	CHECK_OK(vm_slot(w->vm, 3, at, 0x4000, mem, 0));
 	switch (code) {
 	case VTX_ERROR_SLOT_FLAGS:
-		return vm_slot(w->vm, 1, 0, 0x1000, mem, KVM_MEM_LOG_DIRTY_PAGES);
+		return vm_slot(w->vm, 1, 0, 0x1000, mem, 8 | KVM_MEM_READONLY);
 	case VTX_ERROR_SLOT_SIZE_ALIGN:
 		return vm_slot(w->vm, 1, 0, 0x1008, mem, 0);
 	case VTX_ERROR_SLOT_GPA_ALIGN:
@@ -206,6 +220,65 @@ static int slots(struct world *w, u32 code)
 	}
 }
 
+static int enable(struct world *w, u32 cap, u64 arg)
+{
+	struct kvm_enable_cap args = { .cap = cap, .args = { arg } };
+
+	return ioctl(w->fd[VM], KVM_ENABLE_CAP, &args);
+}
+
+/* Slot 3, of 100 pages, logs; slot 2 does not. */
+static int dirty_logs(struct world *w, u32 code)
+{
+	static u8 mem[100 * 4096] __attribute__((aligned(4096)));
+	struct kvm_clear_dirty_log log = { .slot = 3, .num_pages = 64 };
+
+	if (code == VTX_ERROR_DIRTY_LOG_RING)
+		CHECK_OK(enable(w, KVM_CAP_DIRTY_LOG_RING, 0x10000));
+	CHECK_OK(vm_slot(w->vm, 3, 0x100000, sizeof(mem), mem, KVM_MEM_LOG_DIRTY_PAGES));
+	CHECK_OK(vm_slot(w->vm, 2, 0, 0x1000, mem, 0));
+	switch (code) {
+	case VTX_ERROR_DIRTY_LOG_SLOT:
+		log.slot = 509;
+		break;
+	case VTX_ERROR_DIRTY_LOG_ABSENT:
+		log.slot = 2;
+		break;
+	case VTX_ERROR_DIRTY_LOG_BUFFER:
+		log.padding2 = 48;
+		break;
+	case VTX_ERROR_CLEAR_FIRST_PAGE:
+		log.first_page = 65;
+		break;
+	case VTX_ERROR_CLEAR_RANGE:
+		log.first_page = 64;
+		log.num_pages = 37;
+		break;
+	}
+	return ioctl(w->fd[VM], KVM_CLEAR_DIRTY_LOG, &log);
+}
+
+static int dirty_caps(struct world *w, u32 code)
+{
+	switch (code) {
+	case VTX_ERROR_MANUAL_PROTECT_FLAGS:
+		return enable(w, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_INITIALLY_SET);
+	case VTX_ERROR_DIRTY_RING_SIZE:
+		/* A processor that logs by itself may add 512 entries at once: room for those is kept. */
+		w->allowed = enable(w, KVM_CAP_DIRTY_LOG_RING, 4096) ? 9216 : 4096;
+		return enable(w, KVM_CAP_DIRTY_LOG_RING, 0x11000);
+	case VTX_ERROR_DIRTY_RING_TOO_LARGE:
+		return enable(w, KVM_CAP_DIRTY_LOG_RING, 1 << 21);
+	case VTX_ERROR_DIRTY_RING_SET:
+		CHECK_OK(enable(w, KVM_CAP_DIRTY_LOG_RING, 0x10000));
+		return enable(w, KVM_CAP_DIRTY_LOG_RING_ACQ_REL, 0x8000);
+	case VTX_ERROR_DIRTY_RING_LATE:
+		return enable(w, KVM_CAP_DIRTY_LOG_RING, 0x10000);
+	default: /* DIRTY_RING_OFF */
+		return ioctl(w->fd[VM], KVM_RESET_DIRTY_RINGS, 0);
+	}
+}
+
 static int lapic_id(struct world *w)
 {
 	struct kvm_sregs s = vcpu_sregs(w->v);
@@ -216,6 +289,13 @@ static int lapic_id(struct world *w)
 	CHECK_OK(ioctl(w->fd[VCPU], KVM_GET_LAPIC, &state));
 	state.regs[0x23] = 5;
 	return ioctl(w->fd[VCPU], KVM_SET_LAPIC, &state);
+}
+
+static void wide_ids(struct world *w)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_X2APIC_API, .args = { KVM_X2APIC_API_USE_32BIT_IDS } };
+
+	CHECK_OK(ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap));
 }
 
 static int chips(struct world *w, u32 code)
@@ -239,6 +319,10 @@ static int chips(struct world *w, u32 code)
 		return ioctl(w->fd[VM], KVM_GET_PIT2, &state);
 	case VTX_ERROR_LAPIC_ID:
 		return lapic_id(w);
+	case VTX_ERROR_MSI_ADDRESS:
+		wide_ids(w);
+		msi = (struct kvm_msi){ .address_lo = 0xfee00000, .address_hi = 0x1ff };
+		return ioctl(w->fd[VM], KVM_SIGNAL_MSI, &msi);
 	default:
 		return ioctl(w->fd[VM], KVM_SIGNAL_MSI, &msi);
 	}
@@ -279,6 +363,11 @@ static int routes(struct world *w, u32 code)
 	case VTX_ERROR_ROUTE_PIN:
 		e->u.irqchip.pin = 24;
 		break;
+	case VTX_ERROR_ROUTE_MSI_ADDRESS:
+		wide_ids(w);
+		e->type = KVM_IRQ_ROUTING_MSI;
+		e->u.msi.address_hi = 0x1ff;
+		break;
 	case VTX_ERROR_ROUTE_CLASH:
 		e->gsi = 0;
 		break;
@@ -299,6 +388,10 @@ static int irqfds(struct world *w, u32 code)
 		break;
 	case VTX_ERROR_IRQFD_FLAGS:
 		args.flags = 16;
+		break;
+	case VTX_ERROR_IRQFD_RESAMPLE:
+		args.flags = KVM_IRQFD_FLAG_RESAMPLE;
+		args.resamplefd = (u32)eventfd(0, EFD_CLOEXEC);
 		break;
 	case VTX_ERROR_IRQFD_GSI:
 		args.gsi = MAX_GSI + 1;
@@ -482,6 +575,10 @@ static int events(struct world *w, u32 code)
 	struct kvm_mp_state mp = { 0 };
 
 	switch (code) {
+	case VTX_ERROR_INTERRUPT_WAITS:
+		CHECK_OK(ioctl(w->fd[VCPU], KVM_INTERRUPT, &irq));
+		irq.irq = 33;
+		return ioctl(w->fd[VCPU], KVM_INTERRUPT, &irq);
 	case VTX_ERROR_EVENTS_FLAGS:
 		in.flags = 0x1000;
 		return ioctl(w->fd[VCPU], KVM_SET_VCPU_EVENTS, &in);
@@ -525,6 +622,24 @@ static int run(struct world *w, u32 code)
 		break;
 	}
 	return ioctl(w->fd[VCPU], KVM_RUN, 0);
+}
+
+static int pre_fault(struct world *w, u32 code)
+{
+	struct kvm_pre_fault_memory range = { .gpa = GUEST_ABSENT, .size = PAGE_SIZE };
+
+	switch (code) {
+	case VTX_ERROR_PRE_FAULT_FLAGS:
+		range.flags = 4;
+		break;
+	case VTX_ERROR_PRE_FAULT_ALIGN:
+		range.size = 0x1800;
+		break;
+	case VTX_ERROR_PRE_FAULT_RANGE:
+		range.size = -PAGE_SIZE;
+		break;
+	}
+	return ioctl(w->fd[VCPU], KVM_PRE_FAULT_MEMORY, &range);
 }
 
 static int cpuid(struct world *w, u32 code)
@@ -609,7 +724,7 @@ static const struct row {
 	ROW(FAULT_CHAIN_ARGUMENT, any, VCPU, 0, EINVAL, NO_FIELD, 2, 1, "intercept"),
 
 	ROW(VM_TYPE, vm_wide, DEV, 0, EINVAL, NO_FIELD, 9, 0, "type"),
-	ROW(VCPU_ID_RANGE, vm_wide, VM, 0, EINVAL, NO_FIELD, 255, 254, "id"),
+	ROW(VCPU_ID_RANGE, vm_wide, VM, 0, EINVAL, NO_FIELD, 1024, 1023, "id"),
 	ROW(VCPU_ID_TAKEN, vm_wide, VM, 0, EEXIST, NO_FIELD, 0, 0, "id"),
 	ROW(TSS_ADDRESS, vm_wide, VM, 0, EINVAL, NO_FIELD, 0xffffe000, 0xffffd000, "4 GiB"),
 	ROW(IDENTITY_MAP_LATE, vm_wide, VM, 0, EINVAL, NO_FIELD, 1, 0, "KVM_CREATE_VCPU"),
@@ -618,12 +733,15 @@ static const struct row {
 	    KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC, "flags"),
 	ROW(ENABLE_CAP_FLAGS, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, flags), 1, 0, "flags"),
 	ROW(ENABLE_CAP_UNKNOWN, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, cap), KVM_CAP_USER_MEMORY, 0, "cap"),
-	ROW(MAX_VCPU_ID_RANGE, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 256, 255, "args"),
+	ROW(MAX_VCPU_ID_RANGE, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1025, 1024, "args"),
+	ROW(IRQCHIP_PINS, enable_cap, VM, NO_VCPU, EINVAL, OF(kvm_enable_cap, args), MAX_GSI + 2, MAX_GSI + 1, "pins"),
+	ROW(SPLIT_LATE, enable_cap, VM, 0, EEXIST, OF(kvm_enable_cap, cap), 1, 0, "KVM_CREATE_VCPU"),
+	ROW(X2APIC_API_FLAGS, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 0x81, 3, "args"),
 	ROW(HALT_POLL_RANGE, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1ull << 32, 0xffffffff, "args"),
 	ROW(MAX_VCPU_ID_SET, enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 100, 200, "stays"),
 
-	ROW(SLOT_FLAGS, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, flags), KVM_MEM_LOG_DIRTY_PAGES,
-	    KVM_MEM_READONLY, "KVM_MEM_READONLY"),
+	ROW(SLOT_FLAGS, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, flags), 8 | KVM_MEM_READONLY,
+	    KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES, "KVM_MEM_READONLY"),
 	ROW(SLOT_SIZE_ALIGN, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, memory_size), 0x1008, ~0xfffull, "memory_size"),
 	ROW(SLOT_GPA_ALIGN, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, guest_phys_addr), 0x10, ~0xfffull,
 	    "guest_phys_addr"),
@@ -647,6 +765,20 @@ static const struct row {
 	ROW(SLOT_OUT_OF_REACH, slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, guest_phys_addr), DYNAMIC, DYNAMIC,
 	    "guest_phys_addr"),
 
+	ROW(DIRTY_LOG_RING, dirty_logs, VM, NO_VCPU, ENXIO, NO_FIELD, 0x10000, 0, "rings"),
+	ROW(DIRTY_LOG_SLOT, dirty_logs, VM, 0, EINVAL, OF(kvm_clear_dirty_log, slot), 509, 508, "slot"),
+	ROW(DIRTY_LOG_ABSENT, dirty_logs, VM, 0, ENOENT, OF(kvm_clear_dirty_log, slot), 2, 0, "KVM_MEM_LOG_DIRTY_PAGES"),
+	ROW(DIRTY_LOG_BUFFER, dirty_logs, VM, 0, EFAULT, OF(kvm_clear_dirty_log, dirty_bitmap), 48, 8, "dirty_bitmap"),
+	ROW(CLEAR_FIRST_PAGE, dirty_logs, VM, 0, EINVAL, OF(kvm_clear_dirty_log, first_page), 65, ~63ull, "64"),
+	ROW(CLEAR_RANGE, dirty_logs, VM, 0, EINVAL, OF(kvm_clear_dirty_log, num_pages), 37, 36, "num_pages"),
+	ROW(MANUAL_PROTECT_FLAGS, dirty_caps, VM, 0, EINVAL, OF(kvm_enable_cap, args), KVM_DIRTY_LOG_INITIALLY_SET, MASK,
+	    "KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE"),
+	ROW(DIRTY_RING_SIZE, dirty_caps, VM, NO_VCPU, EINVAL, OF(kvm_enable_cap, args), 0x11000, DYNAMIC, "power of two"),
+	ROW(DIRTY_RING_TOO_LARGE, dirty_caps, VM, NO_VCPU, E2BIG, OF(kvm_enable_cap, args), 1 << 21, 1 << 20, "at most"),
+	ROW(DIRTY_RING_SET, dirty_caps, VM, NO_VCPU, EINVAL, OF(kvm_enable_cap, args), 0x8000, 0x10000, "already"),
+	ROW(DIRTY_RING_LATE, dirty_caps, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1, 0, "KVM_CREATE_VCPU"),
+	ROW(DIRTY_RING_OFF, dirty_caps, VM, 0, EINVAL, NO_FIELD, 0, 0, "KVM_CAP_DIRTY_LOG_RING"),
+
 	ROW(IRQCHIP_EXISTS, chips, VM, IRQCHIP, EEXIST, NO_FIELD, 0, 0, "already"),
 	ROW(IRQCHIP_LATE, chips, VM, 0, EINVAL, NO_FIELD, 1, 0, "KVM_CREATE_VCPU"),
 	ROW(IRQCHIP_MISSING, chips, VM, 0, ENXIO, NO_FIELD, 0, 0, "KVM_CREATE_IRQCHIP"),
@@ -657,6 +789,8 @@ static const struct row {
 	ROW(LAPIC_ID, chips, VCPU, IRQCHIP, EINVAL, 0x20, 0x05000000, 0, "ID"),
 	ROW(MSI_FLAGS, chips, VM, IRQCHIP, EINVAL, OF(kvm_msi, flags), KVM_MSI_VALID_DEVID, 0, "flags"),
 
+	ROW(MSI_ADDRESS, chips, VM, SPLIT, EINVAL, OF(kvm_msi, address_hi), 0x1ff, 0xffffff00, "address_hi"),
+
 	ROW(ROUTING_COUNT, routes, VM, IRQCHIP, EINVAL, OF(kvm_irq_routing, nr), MAX_GSI + 2, MAX_GSI + 1, "nr"),
 	ROW(ROUTING_FLAGS, routes, VM, IRQCHIP, EINVAL, OF(kvm_irq_routing, flags), 8, 0, "flags"),
 	ROW(ROUTE_GSI, routes, VM, IRQCHIP, EINVAL, ROUTE(gsi), MAX_GSI + 1, MAX_GSI, "gsi"),
@@ -664,12 +798,14 @@ static const struct row {
 	ROW(ROUTE_TYPE, routes, VM, IRQCHIP, EINVAL, ROUTE(type), 7, 2, "type"),
 	ROW(ROUTE_CHIP, routes, VM, IRQCHIP, EINVAL, ROUTE(u.irqchip.irqchip), 3, 2, "chip"),
 	ROW(ROUTE_PIN, routes, VM, IRQCHIP, EINVAL, ROUTE(u.irqchip.pin), 24, 23, "pin"),
+	ROW(ROUTE_MSI_ADDRESS, routes, VM, SPLIT, EINVAL, ROUTE(u.msi.address_hi), 0x1ff, 0xffffff00, "address_hi"),
 	ROW(ROUTE_CLASH, routes, VM, IRQCHIP, EINVAL, ROUTE(gsi), 0, 0, "GSI"),
 
 	ROW(EVENTFD_CLOSED, irqfds, VM, IRQCHIP, EBADF, OF(kvm_irqfd, fd), 12345, 0, "not open"),
 	ROW(EVENTFD_OTHER_FILE, irqfds, VM, IRQCHIP, EINVAL, OF(kvm_irqfd, fd), DYNAMIC, 0, "eventfd"),
 	ROW(IRQFD_FLAGS, irqfds, VM, IRQCHIP, EINVAL, OF(kvm_irqfd, flags), 16, 3, "flags"),
 	ROW(IRQFD_GSI, irqfds, VM, IRQCHIP, EINVAL, OF(kvm_irqfd, gsi), MAX_GSI + 1, MAX_GSI, "gsi"),
+	ROW(IRQFD_RESAMPLE, irqfds, VM, SPLIT, EINVAL, OF(kvm_irqfd, flags), 2, 1, "PIC"),
 	ROW(IRQFD_EVENTFD_IN_USE, irqfds, VM, IRQCHIP, EBUSY, OF(kvm_irqfd, fd), DYNAMIC, 9, "deassign"),
 	ROW(IOEVENTFD_FLAGS, ioeventfds, VM, 0, EINVAL, OF(kvm_ioeventfd, flags), 128, MASK, "flags"),
 	ROW(IOEVENTFD_LENGTH, ioeventfds, VM, 0, EINVAL, OF(kvm_ioeventfd, len), 3, 8, "len"),
@@ -708,6 +844,7 @@ static const struct row {
 	ROW(MP_STATE_NO_LAPIC, events, VCPU, 0, EINVAL, 0, KVM_MP_STATE_HALTED, KVM_MP_STATE_RUNNABLE, "local APIC"),
 	ROW(INTERRUPT_VECTOR, events, VCPU, 0, EINVAL, 0, 256, 255, "vector"),
 	ROW(INTERRUPT_IRQCHIP, events, VCPU, IRQCHIP, ENXIO, NO_FIELD, 32, 0, "KVM_IRQ_LINE"),
+	ROW(INTERRUPT_WAITS, events, VCPU, SPLIT, EEXIST, 0, 33, 32, "LINT0"),
 	ROW(SIGNAL_MASK_LENGTH, events, VCPU, 0, EINVAL, 0, 128, 8, "sigset_t"),
 	ROW(RUN_SYNC_REGS, run, VCPU, 0, EINVAL, OF(kvm_run, kvm_dirty_regs), 6, 0, "kvm_dirty_regs"),
 	ROW(RUN_CR8, run, VCPU, 0, EINVAL, OF(kvm_run, cr8), 16, 15, "cr8"),
@@ -720,6 +857,12 @@ static const struct row {
 	ROW(CPUID_ADDRESS_WIDTH, cpuid, VCPU, 0, EINVAL, NO_FIELD, 52, 57, "48 or 57"),
 	ROW(MSR_LIST_TOO_FEW, msrs, DEV, 0, E2BIG, OF(kvm_msr_list, nmsrs), 1, DYNAMIC, "nmsrs"),
 	ROW(MSRS_TOO_MANY, msrs, VCPU, 0, E2BIG, OF(kvm_msrs, nmsrs), 256, 255, "nmsrs"),
+
+	ROW(PRE_FAULT_FLAGS, pre_fault, VCPU, 0, EINVAL, OF(kvm_pre_fault_memory, flags), 4, 0, "flags"),
+	ROW(PRE_FAULT_ALIGN, pre_fault, VCPU, 0, EINVAL, OF(kvm_pre_fault_memory, size), 0x1800, PAGE_SIZE, "4096"),
+	ROW(PRE_FAULT_RANGE, pre_fault, VCPU, 0, EINVAL, OF(kvm_pre_fault_memory, size), -PAGE_SIZE, -GUEST_ABSENT - PAGE_SIZE,
+	    "64 bits"),
+	ROW(PRE_FAULT_NO_SLOT, pre_fault, VCPU, 0, ENOENT, NO_FIELD, GUEST_ABSENT, 0, "slot"),
 	ROW(TSC_KHZ_RANGE, msrs, VCPU, 0, EINVAL, NO_FIELD, 0x7fffffff, 0x7ffffffe, "kHz"),
 };
 
@@ -731,11 +874,10 @@ static const struct {
 	{ VTX_ERROR_VM_DEAD, "no call and no guest kills a VM: that takes damaged memory or an error of vtx's own" },
 	{ VTX_ERROR_VMX_BUSY, "needs kvm_intel: test_busy, held_by_kvm_intel" },
 	{ VTX_ERROR_VMXON_FAILED, "needs a processor that refuses what its capability MSRs promise" },
-	{ VTX_ERROR_IRQCHIP_PINS, "KVM_CAP_SPLIT_IRQCHIP is not offered yet" },
-	{ VTX_ERROR_IRQFD_RESAMPLE, "only with split controllers, which are not offered yet" },
-	{ VTX_ERROR_ROUTE_MSI_ADDRESS, "only with KVM_CAP_X2APIC_API, which is not offered; unit test test_routing" },
+	{ VTX_ERROR_HOST_REBOOTING, "the machine is gone a moment later: selftests/machine-ends, reboot_slow" },
 	{ VTX_ERROR_TSC_KHZ, "only without TSC scaling: test_tsc with tsc_scaling=0" },
 	{ VTX_ERROR_XSAVE_AREA, "needs a processor with components beyond AVX-512 that vtx switches" },
+	{ VTX_ERROR_DIRTY_RING_MAPPING, "mmap is no ioctl, and its caller has no buffer: test_dirty_ring, refused" },
 	{ VTX_ERROR_IOEVENTFD_TOO_MANY, "16,384 registrations, each a copy of all before: minutes in the machine" },
 };
 
@@ -829,6 +971,8 @@ static void check_rows(int (*provoke)(struct world *w, u32 code))
 SUBJECT(refused_anywhere, any)
 SUBJECT(refused_vm_wide, vm_wide)
 SUBJECT(refused_slots, slots)
+SUBJECT(refused_dirty_logs, dirty_logs)
+SUBJECT(refused_dirty_caps, dirty_caps)
 SUBJECT(refused_chips, chips)
 SUBJECT(refused_routes, routes)
 SUBJECT(refused_irqfds, irqfds)
@@ -866,7 +1010,7 @@ static void every_code(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(refused_anywhere), TEST(refused_vm_wide), TEST(refused_slots), TEST(refused_chips), TEST(refused_routes),
+		TEST(refused_anywhere), TEST(refused_vm_wide), TEST(refused_slots), TEST(refused_dirty_logs), TEST(refused_dirty_caps), TEST(refused_chips), TEST(refused_routes),
 		TEST(refused_irqfds), TEST(refused_ioeventfds), TEST(refused_sregs), TEST(refused_state), TEST(refused_events),
 		TEST(refused_run), TEST(refused_cpuid), TEST(refused_msrs), TEST(every_code),
 	};

@@ -329,6 +329,40 @@ static void migration(void)
 	pthread_join(mover, NULL);
 }
 
+static void *hop_both(void *arg)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	u32 seed = 3;
+
+	for (int i = 0; i < 300; i++) {
+		cpu_set_t set;
+
+		seed = seed * 1664525 + 1013904223;
+		CPU_ZERO(&set);
+		CPU_SET((seed >> 16) % (u32)cpus, &set);
+		pthread_setaffinity_np(((pthread_t *)arg)[seed >> 31], sizeof(set), &set);
+		usleep(seed >> 24);
+	}
+	return NULL;
+}
+
+/* The ping-pong between sleepers, while both threads are moved at any moment: asleep, awake, with the interrupt on its way. */
+static void ipis_on_the_move(void)
+{
+	struct vcpu *a = guest_new(VM_IRQCHIP, ping_guest, 600), *b = add_cpu(a->vm, 1, pong_guest, 600);
+	pthread_t threads[2], mover;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		skip("one CPU");
+	test_timeout(12);
+	threads[0] = vcpu_start(a);
+	threads[1] = vcpu_start(b);
+	CHECK(!pthread_create(&mover, NULL, hop_both, threads), "pthread_create");
+	pthread_join(mover, NULL);	/* first: a thread that has been joined cannot be moved */
+	EXPECT_EQ(vcpu_join(threads[0]), 600, "the interrupts at CPU 0");
+	EXPECT_EQ(vcpu_join(threads[1]), 600, "the interrupts at CPU 1");
+}
+
 GUEST static void spin_guest(u64 arg)
 {
 	(void)arg;
@@ -432,7 +466,7 @@ static void signal_mask(void)
 }
 
 static const struct test tests[] = {
-	TEST(init_sipi), TEST(uninitialized), TEST(ipi_ping_pong), TEST(ipi_kinds), TEST(atomics), TEST(migration),
+	TEST(init_sipi), TEST(uninitialized), TEST(ipi_ping_pong), TEST(ipi_kinds), TEST(atomics), TEST(migration), TEST(ipis_on_the_move),
 	TEST(signals), TEST(immediate_exit), TEST(signal_mask),
 };
 

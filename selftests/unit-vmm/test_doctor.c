@@ -101,8 +101,10 @@ static void test_agrees_with_the_module(void **state)
 {
 	static const char *const files[] = { "skylake-x", "haswell", "westmere", "unlocked", "nehalem", "core2", "firmware-locked",
 					     "smx-only", "no-true-controls", "no-msr-bitmaps", "pentium4" };
-	static const struct vtx_wishes wishes = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true,
-						  .preemption_timer = true };
+	static const struct vtx_wishes wishes = {
+		.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .ple = true,
+		.preemption_timer = true, .pml = true, .tpr_shadow = true, .apicv = true,
+	};
 	struct vtx_msr_values values;
 	struct vtx_caps caps;
 

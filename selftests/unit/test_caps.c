@@ -26,8 +26,10 @@ static const struct vtx_msr_values good = {
 	.ept_vpid = 0x00000f0106734141ULL,
 };
 
-static const struct vtx_wishes all = { .vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true,
-					.preemption_timer = true };
+static const struct vtx_wishes all = {
+	.vpid = true, .ept_ad = true, .large_pages = true, .tsc_scaling = true, .ple = true,
+	.preemption_timer = true, .pml = true, .tpr_shadow = true, .apicv = true, .apicv_forced = true,
+};
 
 static void assert_names(const struct vtx_msr_values *m, const char *words)
 {
@@ -45,7 +47,7 @@ static void test_accepts_skylake(void **state)
 
 	assert_null(vtx_caps_decide(&good, &all, &caps));
 	assert_int_equal(caps.vmcs_revision, 0x2b);
-	assert_true(caps.vpid && caps.ept_ad && caps.ept_2m && caps.ept_1g && caps.rdtscp && caps.invpcid);
+	assert_true(caps.vpid && caps.ept_ad && caps.ept_2m && caps.ept_1g && caps.rdtscp && caps.invpcid && caps.ple);
 	assert_int_equal(caps.eptp_bits, 6 | 3 << 3 | 1 << 6);
 	assert_true(caps.tsc_scaling && caps.proc2 & 1 << 25);
 	/* the preemption timer is switched on with a timer, not with a VMCS */
@@ -157,15 +159,63 @@ static void test_options_switch_off(void **state)
 	struct vtx_caps caps;
 
 	assert_null(vtx_caps_decide(&m, &none, &caps));
-	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g || caps.tsc_scaling || caps.preemption_timer);
-	assert_int_equal(caps.proc2 & (1 << 5 | 1 << 25), 0);
+	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g || caps.tsc_scaling || caps.ple || caps.preemption_timer);
+	assert_int_equal(caps.proc2 & (1 << 5 | 1 << 10 | 1 << 25), 0);
 	assert_int_equal(caps.eptp_bits & (1 << 6), 0);
 
+	assert_false(caps.pml);
+
+	/* The log hangs on the dirty flags of the EPT. */
+	assert_null(vtx_caps_decide(&m, &(struct vtx_wishes){ .pml = true }, &caps));
+	assert_false(caps.pml);
+	assert_null(vtx_caps_decide(&m, &(struct vtx_wishes){ .pml = true, .ept_ad = true }, &caps));
+	assert_true(caps.pml);
+	assert_int_equal(caps.proc2 & (1 << 17), 0);	/* not before a slot logs */
+
 	/* and without the hardware the wish alone does nothing */
-	m.proc2 &= ~(1ULL << (32 + 5));
+	m.proc2 &= ~(1ULL << (32 + 5) | 1ULL << (32 + 10) | 1ULL << (32 + 17));
 	m.ept_vpid &= ~(1ULL << 21 | 1ULL << 16 | 1ULL << 17);
 	assert_null(vtx_caps_decide(&m, &all, &caps));
-	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g);
+	assert_false(caps.vpid || caps.ept_ad || caps.ept_2m || caps.ept_1g || caps.ple || caps.pml);
+	assert_int_equal(caps.proc2 & (1 << 5 | 1 << 10), 0);
+}
+
+static void expect_apicv(const struct vtx_msr_values *m, const struct vtx_wishes *w, enum vtx_apicv_why why, bool tpr_shadow)
+{
+	struct vtx_caps caps;
+
+	assert_null(vtx_caps_decide(m, w, &caps));
+	assert_int_equal(caps.apicv_why, why);
+	assert_int_equal(caps.apicv, why == VTX_APICV_ON);
+	assert_int_equal(caps.tpr_shadow, tpr_shadow);
+	assert_true(caps.apicv || !caps.apicv_x2apic);
+	/* They come and go with each vCPU's mode. */
+	assert_int_equal(caps.proc2 & (1 << 0 | 1 << 4 | 1 << 8 | 1 << 9), 0);
+	assert_int_equal(caps.proc & 1 << 21, 0);
+}
+
+static void test_apic_virtualization(void **state)
+{
+	struct vtx_wishes by_default = all, wishes;
+	struct vtx_msr_values m = good;
+
+	by_default.apicv_forced = false;
+	m.pin |= BIT_ULL(32 + 7);
+	expect_apicv(&m, &by_default, VTX_APICV_ON, true);
+	m.pin &= ~BIT_ULL(32 + 7);
+	expect_apicv(&m, &by_default, VTX_APICV_INCOMPLETE, true);
+	expect_apicv(&m, &all, VTX_APICV_ON, true);
+	wishes = by_default;
+	wishes.apicv = false;
+	expect_apicv(&m, &wishes, VTX_APICV_UNWANTED, true);
+	wishes = all;
+	wishes.tpr_shadow = false;
+	expect_apicv(&m, &wishes, VTX_APICV_UNWANTED, false);
+	m.proc2 &= ~BIT_ULL(32 + 9);
+	expect_apicv(&m, &all, VTX_APICV_LACKING, true);
+	m = good;
+	m.proc &= ~BIT_ULL(32 + 21);
+	expect_apicv(&m, &all, VTX_APICV_LACKING, false);
 }
 
 /* ------------------------------------------------------------------ the table says what the decision does */
@@ -285,6 +335,7 @@ int main(void)
 		cmocka_unit_test(test_forced_cr3_exits_are_refused),
 		cmocka_unit_test(test_vmcs_size),
 		cmocka_unit_test(test_options_switch_off),
+		cmocka_unit_test(test_apic_virtualization),
 		cmocka_unit_test(test_table_agrees_with_decision),
 		cmocka_unit_test(test_table_is_sorted),
 		cmocka_unit_test(test_collect),

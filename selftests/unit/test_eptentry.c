@@ -98,12 +98,30 @@ static void bad_entries_are_found(void **state)
 	assert_non_null(vtx_epte_misconfigured(table | VTX_EPTE_LARGE, 4, 40, false));
 }
 
+/* A large page cut up is the same memory, and again good entries: 1G into 2M, 2M into 4K. */
+static void parts(void **state)
+{
+	for (int level = 3; level > 1; level--) {
+		u64 leaf = vtx_epte_leaf(0x123456789ULL, level, VTX_EPTE_READ | VTX_EPTE_WRITE);
+
+		for (unsigned int i = 0; i < 512; i++) {
+			u64 part = vtx_epte_part(leaf, level, i);
+
+			assert_int_equal(part, vtx_epte_leaf(vtx_epte_pfn(leaf) + i * vtx_ept_span(level - 1), level - 1,
+							     VTX_EPTE_READ | VTX_EPTE_WRITE));
+			assert_null(vtx_epte_misconfigured(part, level - 1, 46, false));
+			assert_true(vtx_epte_is_leaf(part, level - 1));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(geometry),
 		cmocka_unit_test(leaves),
 		cmocka_unit_test(needs),
+		cmocka_unit_test(parts),
 		cmocka_unit_test(built_entries_are_good),
 		cmocka_unit_test(bad_entries_are_found),
 	};

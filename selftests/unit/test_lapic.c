@@ -467,22 +467,18 @@ static void reset_state_survives_a_round_trip(void **state)
 	assert_int_equal(rd(&f, VTX_LAPIC_LINT1), 0x10400);
 }
 
-static void eoi_broadcast_suppression(void **state)
+static void eoi_broadcast_cannot_be_suppressed(void **state)
 {
 	static struct fixture f;
 
 	fresh(&f, 1, true);
-	f.a.directed_eoi_ok = true;
-	vtx_lapic_reset(&f.a, false);
-	assert_int_equal(rd(&f, VTX_LAPIC_VERSION), 0x1050014);
+	assert_int_equal(rd(&f, VTX_LAPIC_VERSION), 0x50014);
 	wr(&f, VTX_LAPIC_SVR, 0x11ff);
+	assert_int_equal(rd(&f, VTX_LAPIC_SVR), 0x1ff);
 	vtx_lapic_accept(&f.a, 0x51, true);
 	vtx_lapic_ack(&f.a);
 	wr(&f, VTX_LAPIC_EOI, 0);
-	assert_int_equal(f.fx.what, VTX_LAPIC_FX_ENDED);
-	f.a.directed_eoi_ok = false;
-	wr(&f, VTX_LAPIC_SVR, 0x11ff);
-	assert_int_equal(rd(&f, VTX_LAPIC_SVR), 0x1ff);
+	assert_int_equal(f.fx.what, VTX_LAPIC_FX_ENDED | VTX_LAPIC_FX_EOI);
 }
 
 /* ---------------------------------------------------------------- errors */
@@ -577,7 +573,7 @@ static void physical_destinations(void **state)
 		fresh(&f, id, false);
 		for (dest = 0; dest < 600; dest++) {
 			msg.dest = dest;
-			assert_int_equal(vtx_lapic_match(&f.a, &msg), dest == id);
+			assert_int_equal(vtx_lapic_match(&f.a, &msg), dest == id || dest == 0xff);
 		}
 		msg.dest = VTX_APIC_BROADCAST;
 		assert_true(vtx_lapic_match(&f.a, &msg));
@@ -589,6 +585,30 @@ static void physical_destinations(void **state)
 		vtx_lapic_set_base(&f.a, 0xfee00000, 36, true);
 		msg.dest = id;
 		assert_false(vtx_lapic_match(&f.a, &msg));
+	}
+}
+
+/* An id beyond 8 bits does not answer to what is left of it; in full it does, in both modes. */
+static void wide_ids(void **state)
+{
+	static const unsigned int ids[] = { 256, 257, 300, 511, 1023 };
+	static struct fixture f;
+	struct vtx_apic_msg msg = { .mode = VTX_APIC_FIXED };
+	unsigned int i, dest;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		fresh(&f, ids[i], false);
+		for (dest = 0; dest < 1100; dest++) {
+			msg.dest = dest;
+			assert_int_equal(vtx_lapic_match(&f.a, &msg), dest == ids[i] || dest == 0xff);
+		}
+		to_x2apic(&f);
+		assert_int_equal(vtx_lapic_get(&f.a, VTX_LAPIC_ID), ids[i]);
+		assert_int_equal(vtx_lapic_get(&f.a, VTX_LAPIC_LDR), (ids[i] >> 4) << 16 | 1u << (ids[i] & 15));
+		for (dest = 0; dest < 1100; dest++) {
+			msg.dest = dest;
+			assert_int_equal(vtx_lapic_match(&f.a, &msg), dest == ids[i]);
+		}
 	}
 }
 
@@ -606,11 +626,11 @@ static void logical_destinations(void **state)
 
 			msg.dest = dest;
 			wr(&f, VTX_LAPIC_DFR, 0xffffffff);
-			assert_int_equal(vtx_lapic_match(&f.a, &msg), (ldr & dest) != 0);
+			assert_int_equal(vtx_lapic_match(&f.a, &msg), (ldr & dest) != 0 || dest == 0xff);
 			wr(&f, VTX_LAPIC_DFR, 0x0fffffff);
-			assert_int_equal(vtx_lapic_match(&f.a, &msg), cluster && (ldr & dest & 15));
+			assert_int_equal(vtx_lapic_match(&f.a, &msg), (cluster && (ldr & dest & 15)) || dest == 0xff);
 			wr(&f, VTX_LAPIC_DFR, 0x7fffffff); /* no such model */
-			assert_false(vtx_lapic_match(&f.a, &msg));
+			assert_int_equal(vtx_lapic_match(&f.a, &msg), dest == 0xff);
 		}
 	}
 	for (id = 0; id < 255; id++) {
@@ -865,13 +885,15 @@ static void *one_a_round(void *arg)
 	return NULL;
 }
 
-static void hint_is_not_lost(void **state)
+static void hint_is_not_lost_by(bool posted)
 {
 	unsigned int rounds = steps(300000), r, spin;
 	bool all_said;
 	pthread_t t;
 
 	fresh(&shared, 1, true);
+	shared.a.posted = posted;
+	round_wanted = round_raised = 0;
 	enable(&shared);
 	assert_int_equal(pthread_create(&t, NULL, one_a_round, &rounds), 0);
 	for (r = 1; r <= rounds; r++) {
@@ -891,6 +913,205 @@ static void hint_is_not_lost(void **state)
 	pthread_join(t, NULL);
 }
 
+static void hint_is_not_lost(void **state)
+{
+	hint_is_not_lost_by(false);
+}
+
+static void posted_is_not_lost(void **state)
+{
+	hint_is_not_lost_by(true);
+}
+
+/* ---------------------------------------------------------------- a processor that virtualizes the APIC, played by the test */
+
+static u32 *page_word(struct fixture *f, u32 reg, u8 vector)
+{
+	return &f->regs[(reg + vector / 32 * 16) / 4];
+}
+
+static void processor_accept(struct fixture *f, struct model *m)
+{
+	u8 v = rnd(256);
+	bool level = rnd(3) == 0;
+	int expect = !m->on || v < 16 ? -1 : !(f->a.pir[v / 32] >> (v & 31) & 1);
+
+	if (expect >= 0)
+		assert_int_equal(vtx_lapic_in_irr(&f->a, v) | !expect, m->irr[v]);
+	assert_int_equal(vtx_lapic_accept(&f->a, v, level), expect);
+	if (expect < 0)
+		return;
+	m->irr[v] = true;
+	m->tmr[v] = level;
+	assert_true(vtx_lapic_unfinished(&f->a, v / 32) >> (v & 31) & 1);
+}
+
+/* Delivery, SDM vol. 3, 30.2.2. */
+static void processor_takes(struct fixture *f, struct model *m)
+{
+	int v = model_deliverable(m);
+
+	if (!f->a.apicv) {
+		model_ack(f, m);
+		return;
+	}
+	vtx_lapic_sync(&f->a);
+	assert_int_equal(vtx_lapic_highest_irr(&f->a), top(m->irr));
+	if (v < 0)
+		return;
+	*page_word(f, VTX_LAPIC_IRR, v) &= ~(1u << (v & 31));
+	*page_word(f, VTX_LAPIC_ISR, v) |= 1u << (v & 31);
+	m->irr[v] = false;
+	m->isr[v] = true;
+}
+
+/* EOI virtualization, 30.1.4; some EOIs are emulated. */
+static void processor_eoi(struct fixture *f, struct model *m)
+{
+	u32 watched[8] = { 0 };
+	int v = top(m->isr);
+	u64 exits[4];
+
+	if (!f->a.apicv || v < 0 || !rnd(8)) {
+		model_eoi(f, m);
+		return;
+	}
+	if (!rnd(4))
+		watched[rnd(8)] = ~0u;
+	vtx_lapic_eoi_exits(&f->a, watched, exits);
+	assert_int_equal(exits[v / 64] >> (v & 63) & 1, m->tmr[v] || watched[v / 32]);
+	*page_word(f, VTX_LAPIC_ISR, v) &= ~(1u << (v & 31));
+	m->isr[v] = false;
+	vtx_lapic_eoi_taken(&f->a, v, &f->fx);
+	assert_int_equal(f->fx.eoi_vector, v);
+	assert_int_equal(f->fx.what, m->tmr[v] ? VTX_LAPIC_FX_ENDED | VTX_LAPIC_FX_EOI : VTX_LAPIC_FX_ENDED);
+}
+
+static void processor_stores(struct fixture *f, u32 reg, u32 value)
+{
+	if (!f->a.apicv) {
+		wr(f, reg, value);
+		return;
+	}
+	f->regs[reg / 4] = value;
+	if (reg != VTX_LAPIC_TPR)
+		vtx_lapic_stored(&f->a, reg + rnd(4), 1000, &f->fx);
+}
+
+static void processor_steps_match_the_model(void **state)
+{
+	static struct fixture f;
+	static struct model m;
+	unsigned long n = steps(1000000), i;
+
+	seed = 3;
+	fresh(&f, 1, true);
+	f.a.posted = true;
+	memset(&m, 0, sizeof(m));
+	for (i = 0; i < n; i++) {
+		switch (rnd(16)) {
+		case 0 ... 4:
+			processor_accept(&f, &m);
+			break;
+		case 5 ... 8:
+			processor_takes(&f, &m);
+			break;
+		case 9 ... 12:
+			processor_eoi(&f, &m);
+			break;
+		case 13:
+			m.tpr = rnd(256);
+			processor_stores(&f, VTX_LAPIC_TPR, m.tpr);
+			break;
+		case 14:
+			m.on = rnd(8) != 0;
+			processor_stores(&f, VTX_LAPIC_SVR, m.on ? 0xfffffdff : 0xff);
+			assert_int_equal(rd(&f, VTX_LAPIC_SVR), m.on ? 0x1ff : 0xff);
+			break;
+		default:
+			if (!rnd(10))
+				vtx_lapic_set_apicv(&f.a, !f.a.apicv);
+			if (!rnd(50)) {
+				struct kvm_lapic_state s;
+
+				vtx_lapic_get_state(&f.a, &s, 1000, false);
+				vtx_lapic_reset(&f.a, true);
+				assert_int_equal(vtx_lapic_find_deliverable(&f.a), -1);
+				vtx_lapic_accept(&f.a, 0xee, false); /* forgotten with the state that is replaced */
+				assert_int_equal(vtx_lapic_set_state(&f.a, &s, 1000, false), 0);
+			}
+			break;
+		}
+		assert_int_equal(rd(&f, VTX_LAPIC_PPR), model_ppr(&m));
+		assert_int_equal(vtx_lapic_find_deliverable(&f.a), model_deliverable(&m));
+		assert_int_equal(vtx_lapic_highest_isr(&f.a), top(m.isr));
+	}
+}
+
+/* What the guest has stored goes through the same rules as what it writes by an exit, old values included. */
+static void stored_is_as_written(void **state)
+{
+	static const u32 regs[] = { VTX_LAPIC_ID, VTX_LAPIC_LDR, VTX_LAPIC_DFR, VTX_LAPIC_SVR, VTX_LAPIC_ESR, VTX_LAPIC_ICR,
+				    VTX_LAPIC_LVTT, VTX_LAPIC_LVTT, VTX_LAPIC_LVTT, VTX_LAPIC_LVT_THERMAL, VTX_LAPIC_LINT0,
+				    VTX_LAPIC_LVT_ERROR, VTX_LAPIC_TMICT, VTX_LAPIC_TMICT, VTX_LAPIC_TDCR, VTX_LAPIC_TDCR };
+	static struct fixture a, b;
+	unsigned long n = steps(300000), i;
+	u64 now = 1000;
+
+	seed = 4;
+	fresh(&a, 1, true);
+	fresh(&b, 1, true);
+	a.a.posted = b.a.posted = true;
+	vtx_lapic_set_apicv(&a.a, true);
+	for (i = 0; i < n; i++) {
+		u32 reg = regs[rnd(ARRAY_SIZE(regs))], value = rnd(2) ? rnd(-1u) << 1 | rnd(2) : rnd(8) << 16 | rnd(256);
+
+		now += rnd(10000);
+		if (!rnd(20))
+			vtx_lapic_error(rnd(2) ? &a.a : &b.a, VTX_LAPIC_ERR_REGISTER), a.a.esr_pending = b.a.esr_pending;
+		a.regs[reg / 4] = value;
+		vtx_lapic_stored(&a.a, reg, now, &a.fx);
+		vtx_lapic_mmio_write(&b.a, reg, 4, value, now, &b.fx);
+		assert_int_equal(a.fx.what, b.fx.what);
+		if (a.fx.what & VTX_LAPIC_FX_SEND)
+			assert_memory_equal(&a.fx.msg, &b.fx.msg, sizeof(a.fx.msg));
+		assert_memory_equal(a.regs, b.regs, 0x400);
+		assert_memory_equal(&a.a.timer, &b.a.timer, sizeof(a.a.timer));
+	}
+	/* x2APIC: the one self-IPI that comes to software has an illegal vector. */
+	to_x2apic(&a);
+	wr(&a, VTX_LAPIC_ESR, 0);
+	a.regs[VTX_LAPIC_SELF_IPI / 4] = 5;
+	vtx_lapic_stored(&a.a, VTX_LAPIC_SELF_IPI, now, &a.fx);
+	assert_int_equal(a.fx.what, 0);
+	assert_int_equal(a.a.esr_pending, 1 << VTX_LAPIC_ERR_SEND_VECTOR);
+}
+
+/* The processor may answer alone where it gives what the software would. */
+static void direct_msrs(void **state)
+{
+	static struct fixture f;
+	unsigned int msr, reads = 0, writes = 0;
+	u64 value;
+
+	fresh(&f, 3, true);
+	to_x2apic(&f);
+	for (msr = 0; msr < 0x2000; msr++) {
+		if (vtx_lapic_msr_direct(msr, false)) {
+			reads++;
+			assert_int_equal(vtx_lapic_msr_read(&f.a, msr, &value, 1000), 0);
+			if (msr != 0x80a)	/* the processor keeps PPR there */
+				assert_true(value == f.regs[((msr - 0x800) << 4) / 4]);
+		}
+		if (vtx_lapic_msr_direct(msr, true)) {
+			writes++;
+			assert_int_equal(vtx_lapic_msr_write(&f.a, msr, msr == 0x83f ? 0x40 : 0, 1000, &f.fx), 0);
+		}
+	}
+	assert_int_equal(reads, 5 + 24 + 1 + 6 + 2 + 1);
+	assert_int_equal(writes, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -904,10 +1125,11 @@ int main(void)
 		cmocka_unit_test(any_state_is_taken_in_order),
 		cmocka_unit_test(state_of_another_id_is_refused),
 		cmocka_unit_test(reset_state_survives_a_round_trip),
-		cmocka_unit_test(eoi_broadcast_suppression),
+		cmocka_unit_test(eoi_broadcast_cannot_be_suppressed),
 		cmocka_unit_test(errors_do_not_recurse),
 		cmocka_unit_test(icr_makes_messages),
 		cmocka_unit_test(physical_destinations),
+		cmocka_unit_test(wide_ids),
 		cmocka_unit_test(logical_destinations),
 		cmocka_unit_test(local_inputs),
 		cmocka_unit_test(timer_one_shot),
@@ -916,6 +1138,10 @@ int main(void)
 		cmocka_unit_test(timer_tsc_deadline),
 		cmocka_unit_test(raised_by_many_taken_by_one),
 		cmocka_unit_test(hint_is_not_lost),
+		cmocka_unit_test(posted_is_not_lost),
+		cmocka_unit_test(processor_steps_match_the_model),
+		cmocka_unit_test(stored_is_as_written),
+		cmocka_unit_test(direct_msrs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

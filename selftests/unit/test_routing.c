@@ -203,6 +203,40 @@ static void random_tables(void **state)
 	}
 }
 
+/* Split irqchip: of the reserved GSIs, only MSIs, only level-triggered ones. */
+static void level_vectors(void **state)
+{
+	struct vtx_route_table t;
+	u32 vectors[8];
+
+	msi(0, 23, 0x8051);
+	msi(1, 24, 0x8052);		/* not reserved */
+	msi(2, 3, 0x53);		/* edge */
+	msi(3, 0, 0x80ff);
+	msi(4, 700, 0x8054);
+	assert_int_equal(build(&t, 5, &split), 0);
+	vtx_routes_level_vectors(&t, 24, vectors);
+	assert_int_equal(vectors[0x51 / 32], 1u << 0x11);
+	assert_int_equal(vectors[7], 1u << 31);
+	assert_int_equal(vectors[0] | vectors[1] | vectors[3] | vectors[4] | vectors[5] | vectors[6], 0);
+	vtx_routes_level_vectors(&t, 0, vectors);
+	assert_int_equal(vectors[2] | vectors[7], 0);
+	/* More reserved than there are. */
+	vtx_routes_level_vectors(&t, MAX, vectors);
+	assert_int_equal(vectors[2], 1u << 0x11 | 1u << 0x12 | 1u << 0x14);
+	done(&t);
+	/* An empty table. */
+	assert_int_equal(build(&t, 0, &split), 0);
+	vtx_routes_level_vectors(&t, 24, vectors);
+	assert_int_equal(vectors[2], 0);
+	done(&t);
+	chip(0, 1, KVM_IRQCHIP_IOAPIC, 1);
+	assert_int_equal(build(&t, 1, &full), 0);
+	vtx_routes_level_vectors(&t, 24, vectors);
+	assert_int_equal(vectors[0], 0);
+	done(&t);
+}
+
 static void msi_decoding(void **state)
 {
 	struct vtx_apic_msg m;
@@ -319,6 +353,7 @@ int main(void)
 		cmocka_unit_test(many_on_one_gsi),
 		cmocka_unit_test(largest_table),
 		cmocka_unit_test(random_tables),
+		cmocka_unit_test(level_vectors),
 		cmocka_unit_test(msi_decoding),
 		cmocka_unit_test(ioeventfd_examples),
 		cmocka_unit_test(ioeventfd_search),

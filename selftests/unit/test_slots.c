@@ -240,15 +240,27 @@ static void large_pages(void **state)
 	struct vtx_slot slot = { .gfn = 0x100, .npages = 0x500, .hva = 0x7f0000100000 };
 
 	/* Congruent: the wholly covered 2M at 0x200 and 0x400, not the ends. */
-	assert_false(vtx_slot_fits_2m(&slot, 0x1ff));
-	assert_true(vtx_slot_fits_2m(&slot, 0x200));
-	assert_true(vtx_slot_fits_2m(&slot, 0x5ff));
-	assert_false(vtx_slot_fits_2m(&slot, 0x3ff + 0x201));
+	assert_false(vtx_slot_fits(&slot, 0x1ff, 512));
+	assert_true(vtx_slot_fits(&slot, 0x200, 512));
+	assert_true(vtx_slot_fits(&slot, 0x5ff, 512));
+	assert_false(vtx_slot_fits(&slot, 0x3ff + 0x201, 512));
 	slot.npages--;
-	assert_false(vtx_slot_fits_2m(&slot, 0x400));
+	assert_false(vtx_slot_fits(&slot, 0x400, 512));
 	slot.npages++;
 	slot.hva += 0x1000;
-	assert_false(vtx_slot_fits_2m(&slot, 0x200));
+	assert_false(vtx_slot_fits(&slot, 0x200, 512));
+
+	/* 1G: the wholly covered one at 0x40000, and only where the addresses are congruent as far as that. */
+	slot = (struct vtx_slot){ .gfn = 0x3fe00, .npages = 0x40200, .hva = 0x7f003fe00000 };
+	assert_true(vtx_slot_fits(&slot, 0x40000, 1 << 18));
+	assert_true(vtx_slot_fits(&slot, 0x7ffff, 1 << 18));
+	assert_false(vtx_slot_fits(&slot, 0x3ffff, 1 << 18));
+	slot.npages--;
+	assert_false(vtx_slot_fits(&slot, 0x7ffff, 1 << 18));
+	slot.npages++;
+	slot.hva += 0x200000;
+	assert_false(vtx_slot_fits(&slot, 0x40000, 1 << 18));
+	assert_true(vtx_slot_fits(&slot, 0x40000, 512));
 }
 
 int main(void)

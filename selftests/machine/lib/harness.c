@@ -76,15 +76,20 @@ void skip(const char *fmt, ...)
 	_exit(CASE_SKIPPED);
 }
 
+static unsigned int slowness(void)
+{
+	const char *factor = getenv("VTX_TEST_SLOW");
+
+	return factor ? (unsigned int)atoi(factor) : 1;
+}
+
 /*
  * The child's own alarm ends a hang: SIGALRM's default action also ends a KVM_RUN.  The parent adds a limit of
  * its own for a child that cannot be killed.
  */
 void test_timeout(unsigned int seconds)
 {
-	const char *factor = getenv("VTX_TEST_SLOW");
-
-	alarm(seconds * (factor ? (unsigned int)atoi(factor) : 1));
+	alarm(seconds * slowness());
 }
 
 static void run_child(const struct test *test)
@@ -133,7 +138,7 @@ static int run_case(size_t number, const struct test *test, const char *program)
 		printf("not ok %zu %s # fork: %s\n", number, test->name, strerror(errno));
 		return CASE_FAILED;
 	}
-	if (!wait_child(pid, &status, 240)) {
+	if (!wait_child(pid, &status, 240 * (int)slowness())) {
 		kill(-pid, SIGKILL);
 		if (!wait_child(pid, &status, 5)) {
 			printf("not ok %zu %s # the process cannot be killed\n", number, test->name);

@@ -19,9 +19,10 @@ const struct stat_reason stat_reasons[] = {
 	{ "exit_vmon", 27 }, { "exit_cr_access", 28 }, { "exit_dr_access", 29 }, { "exit_io_instruction", 30 },
 	{ "exit_msr_read", 31 }, { "exit_msr_write", 32 }, { "exit_invalid_state", 33 }, { "exit_mwait_instruction", 36 },
 	{ "exit_monitor_instruction", 39 }, { "exit_pause_instruction", 40 }, { "exit_tpr_below_threshold", 43 },
-	{ "exit_ept_violation", 48 }, { "exit_ept_misconfig", 49 }, { "exit_invept", 50 }, { "exit_preemption_timer", 52 }, { "exit_invvpid", 53 },
-	{ "exit_wbinvd", 54 }, { "exit_xsetbv", 55 }, { "exit_vmfunc", 59 }, { "exit_encls", 60 }, { "exit_xsaves", 63 },
-	{ "exit_xrstors", 64 }, { "exit_pconfig", 65 }, { "exit_umwait", 67 }, { "exit_tpause", 68 },
+	{ "exit_apic_access", 44 }, { "exit_eoi_induced", 45 }, { "exit_apic_write", 56 },
+	{ "exit_ept_violation", 48 }, { "exit_ept_misconfig", 49 }, { "exit_invept", 50 }, { "exit_preemption_timer", 52 },
+	{ "exit_invvpid", 53 }, { "exit_wbinvd", 54 }, { "exit_xsetbv", 55 }, { "exit_vmfunc", 59 }, { "exit_encls", 60 }, { "exit_pml_full", 62 },
+	{ "exit_xsaves", 63 }, { "exit_xrstors", 64 }, { "exit_pconfig", 65 }, { "exit_umwait", 67 }, { "exit_tpause", 68 },
 	{ "exit_loadiwkey", 69 }, { "exit_enclv", 70 }, { "exit_other", ~0u },
 };
 

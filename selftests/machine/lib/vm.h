@@ -50,6 +50,7 @@
 #define VM_IRQCHIP 1	/* KVM_CREATE_IRQCHIP */
 #define VM_PIT 2	/* KVM_CREATE_PIT2 */
 #define VM_NO_MEMORY 4
+#define VM_SPLIT 16	/* KVM_CAP_SPLIT_IRQCHIP with 24 pins */
 #define VM_SHARED 8	/* memory is a shared file: vm_zap() takes pages away and their contents stay */
 
 struct vm {
