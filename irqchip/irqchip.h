@@ -92,8 +92,9 @@ bool vtx_irq_to_inject(struct vtx_vcpu *vcpu);
 int vtx_ack_irq(struct vtx_vcpu *vcpu);
 
 /*
- * The timer on the VMX-preemption timer (irqchip/lapic_kernel.c). vCPU loaded. _look(): raises what is due; _before_entry(): the same,
- * or tells the processor, when VTX_REQ_TIMER is set; _sleep(): the guest will not run for a while, the host's timer takes over.
+ * The timer on the VMX-preemption timer (irqchip/lapic_kernel.c). vCPU loaded. _look(): raises what is due. _before_entry(), when
+ * VTX_REQ_TIMER is set: the same, or switches the processor's timer on (vmx/run.c has the frequent case). _sleep(): the guest will
+ * not run for a while, the host's timer takes over.
  */
 void vtx_lapic_timer_look(struct vtx_vcpu *vcpu);
 void vtx_lapic_timer_before_entry(struct vtx_vcpu *vcpu);

@@ -391,16 +391,15 @@ void vtx_lapic_timer_before_entry(struct vtx_vcpu *vcpu)
 		preemption_timer_due(k);
 		return;
 	}
-	/* The first count is shorter than the others: one more, so that the guest is never early. */
-	left = (left >> vtx_caps.preemption_rate) + 1;
-	if (unlikely(left > U32_MAX)) { /* the host slept, and its TSC began anew */
+	left >>= vtx_caps.preemption_rate;
+	if (unlikely(left >= U32_MAX)) { /* the host slept, and its TSC began anew */
 		raw_spin_lock_irqsave(&k->timer_lock, flags);
 		program_timer(k);
 		raw_spin_unlock_irqrestore(&k->timer_lock, flags);
 		look_again(vcpu);
 		return;
 	}
-	vtx_vmwrite32(VMX_PREEMPTION_TIMER_VALUE, left);
+	vtx_vmwrite32(VMX_PREEMPTION_TIMER_VALUE, left + 1);
 	vtx_controls_set_preemption_timer(vcpu, true);
 }
 

@@ -19,6 +19,7 @@
 #include "irqchip/irqchip.h"
 #include "trace/events.h"
 #include "trace/recorder.h"
+#include "vmx/caps.h"
 #include "vmx/controls.h"
 #include "vmx/entry_state.h"
 #include "vmx/event.h"
@@ -64,11 +65,30 @@ static noinstr int enter_guest(struct vtx_vcpu *vcpu)
 	return failed;
 }
 
-static void answer_fast_requests(struct vtx_vcpu *vcpu)
+/*
+ * The VMX-preemption timer gets what is left until the deadline. The first count is shorter than the others: one more, so that the
+ * guest is never early. False for all that is rare: the deadline has passed, the timer is not switched on yet.
+ */
+static __always_inline bool timer_written(struct vtx_vcpu *vcpu)
+{
+	u64 left = (vcpu->apic->due_tsc - rdtsc()) >> vtx_caps.preemption_rate;
+
+	if (unlikely(left >= U32_MAX || !(vcpu->pin_ctrl & PIN_BASED_VMX_PREEMPTION_TIMER)))
+		return false;
+	vtx_vmwrite32(VMX_PREEMPTION_TIMER_VALUE, left + 1);
+	return true;
+}
+
+/* What is requested after @requests was read comes with a kick. */
+static void answer_fast_requests(struct vtx_vcpu *vcpu, unsigned long requests)
 {
 	/* Stays set while the timer runs, so the others are looked at before they are taken, which is a locked operation. */
-	if (vtx_vcpu_test_request(vcpu, VTX_REQ_TIMER))
-		vtx_lapic_timer_before_entry(vcpu);
+	if (requests & BIT(VTX_REQ_TIMER)) {
+		if (unlikely(!timer_written(vcpu)))
+			vtx_lapic_timer_before_entry(vcpu);
+		else if (requests == BIT(VTX_REQ_TIMER))
+			return;
+	}
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_TLB_FLUSH) && test_and_clear_bit(VTX_REQ_TLB_FLUSH, &vcpu->requests))
 		vtx_vpid_flush(vcpu);
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_EVENT) && test_and_clear_bit(VTX_REQ_EVENT, &vcpu->requests))
@@ -180,7 +200,7 @@ static int inner_loop(struct vtx_vcpu *vcpu)
 			break;
 		}
 		if (requests)
-			answer_fast_requests(vcpu);
+			answer_fast_requests(vcpu, requests);
 		if (unlikely(vcpu->ept_gen != atomic64_read(&vm->ept.gen)))
 			vtx_ept_tlb_before_entry(vcpu);
 		vtx_regs_flush(vcpu);

@@ -132,6 +132,16 @@ GUEST static void timer_loop(u64 arg)
 	g_done(0);
 }
 
+/* As a guest with a timer tick: the local APIC's timer runs, and is not due. */
+GUEST static void armed_loop(u64 arg)
+{
+	g_wrmsr(0x1b, g_rdmsr(0x1b) | 0xc00);
+	g_wrmsr(0x80f, 0x1ff);
+	g_wrmsr(0x832, 0x40080);
+	g_wrmsr(0x6e0, g_rdtsc() + (1ULL << 31));
+	cpuid_loop(arg);
+}
+
 /* The program writes an eventfd at each of these exits. */
 GUEST static void irqfd_guest(u64 arg)
 {
@@ -337,6 +347,7 @@ static const struct bench {
 	{ "first touch of a 4K page", .loop = touch_loop, .arg = GUEST_FREE },
 	{ "first touch, page is there already", .loop = touch_loop, .arg = GUEST_FREE, .backing = POPULATED },
 	{ "first touch, huge pages, per 4K", .loop = touch_loop, .arg = GUEST_FREE, .backing = THP },
+	{ "CPUID while a timer is armed", .loop = armed_loop, .vm_flags = VM_IRQCHIP },
 	{ "timer interrupt, 5,000 ticks ahead", .loop = timer_loop, .vm_flags = VM_IRQCHIP },
 	{ "IPI to itself, taken and ended", .measure = self_ipi },
 	{ "OUT, eventfd write, irqfd's interrupt", .measure = irqfd_injection },

@@ -163,6 +163,8 @@ GUEST static void deadline_guest(u64 arg)
 	arm(50 * us);
 	pass(200 * us);
 	G_CHECK_EQ(count, n);
+	/* Bochs keeps the host's timer interrupt from this loop (docs/errata.md), and with APIC virtualization the read is no exit. */
+	g_say(0);
 	G_CHECK_EQ(g_apic_read(IRR(VECTOR)), 1);
 	g_sti();
 	wait_for(++n);
@@ -183,7 +185,10 @@ static struct vcpu *timer_new(void (*entry)(u64), u64 arg, unsigned int flags)
 
 static void tsc_deadline(void)
 {
-	CHECK_EQ(vcpu_finish(timer_new(deadline_guest, 0, 0)), 0, "the result");
+	struct vcpu *v = timer_new(deadline_guest, 0, 0);
+
+	vcpu_expect_port(v, PORT_SAY);
+	CHECK_EQ(vcpu_finish(v), 0, "the result");
 }
 
 /* More ticks than the VMX-preemption timer has bits. */
