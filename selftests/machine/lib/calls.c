@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../../compat/kvm_uapi.h"
 #include "../../../uapi/vtx.h"
 #include "lib/guest.h"
 
@@ -136,9 +137,12 @@ int call_on(const struct call_world *w, const struct call *c)
 
 unsigned long call_prepare(struct call_world *w, const struct call *c, void *arg)
 {
-	if (c->flags & CALL_SCALAR)
-		return c->value;
 	memset(arg, 0, CALL_ARG_SIZE);
+	if (c->flags & CALL_SCALAR) {
+		if (c->fill)
+			c->fill(w, arg);
+		return c->value;
+	}
 	if (c->fill)
 		c->fill(w, arg);
 	if (c->get)
@@ -230,6 +234,77 @@ static void no_slot(struct call_world *w, void *arg)
 
 	region->memory_size = 0;
 	(void)ioctl(w->vm->fd, KVM_SET_USER_MEMORY_REGION, region);
+}
+
+/* The same with a log, and gone again. */
+static void slot_that_logs(struct call_world *w, void *arg)
+{
+	slot(w, arg);
+	((struct kvm_userspace_memory_region *)arg)->flags = KVM_MEM_LOG_DIRTY_PAGES;
+}
+
+static u64 log_bitmap;
+
+static u32 make_logging_slot(struct call_world *w)
+{
+	struct kvm_userspace_memory_region region = { 0 };
+
+	slot_that_logs(w, &region);
+	(void)ioctl(w->vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+	return region.slot;
+}
+
+static void log_of_slot(struct call_world *w, void *arg)
+{
+	((struct kvm_dirty_log *)arg)->slot = make_logging_slot(w);
+	((struct kvm_dirty_log *)arg)->dirty_bitmap = &log_bitmap;
+}
+
+static void clear_log(struct call_world *w, void *arg)
+{
+	struct kvm_clear_dirty_log *log = arg;
+
+	log->slot = make_logging_slot(w);
+	log->dirty_bitmap = &log_bitmap;
+	log->num_pages = CALL_SPARE_SIZE / PAGE_SIZE;
+}
+
+static void no_logging_slot(struct call_world *w, void *arg)
+{
+	struct kvm_userspace_memory_region region = { 0 };
+
+	(void)arg;
+	slot(w, &region);
+	no_slot(w, &region);
+}
+
+static void dirty_ring(struct call_world *w, void *arg)
+{
+	(void)w;
+	((struct kvm_enable_cap *)arg)->cap = KVM_CAP_DIRTY_LOG_RING;
+	((struct kvm_enable_cap *)arg)->args[0] = 0x10000;
+}
+
+/* A vCPU with a ring, in a VM that has none of either yet. */
+static void ring_first(struct call_world *w, void *arg)
+{
+	struct kvm_enable_cap cap = { 0 };
+
+	(void)arg;
+	dirty_ring(w, &cap);
+	(void)ioctl(w->vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+static void split(struct call_world *w, void *arg)
+{
+	(void)w;
+	((struct kvm_enable_cap *)arg)->cap = KVM_CAP_SPLIT_IRQCHIP;
+	((struct kvm_enable_cap *)arg)->args[0] = 24;
+}
+
+static void all_memory(struct call_world *w, void *arg)
+{
+	((struct kvm_pre_fault_memory *)arg)->size = w->vm->size;
 }
 
 static void irq_high(struct call_world *w, void *arg)
@@ -428,6 +503,14 @@ const struct call all_calls[] = {
 	ROW(VM, KVM_SET_IDENTITY_MAP_ADDR, .fill = identity_map, .with = 0, .never = WITH_VCPU),
 	ROW(VM, KVM_SET_BOOT_CPU_ID, .flags = CALL_SCALAR, .with = 0, .never = WITH_VCPU),
 	ROW(VM, KVM_ENABLE_CAP, .fill = max_vcpu_id, .flags = CALL_ONCE, .with = 0, .never = WITH_VCPU),
+	ROW(VM, KVM_ENABLE_CAP, .fill = dirty_ring, .flags = CALL_ONCE, .with = 0, .never = WITH_VCPU),
+	ROW(VM, KVM_ENABLE_CAP, .fill = split, .flags = CALL_ONCE, .with = 0, .never = WITH_VCPU | WITH_CHIP),
+	ROW(VM, KVM_SET_USER_MEMORY_REGION, .fill = slot_that_logs, .undo = no_slot),
+	ROW(VM, KVM_GET_DIRTY_LOG, .fill = log_of_slot, .undo = no_logging_slot),
+	ROW(VM, KVM_CLEAR_DIRTY_LOG, .fill = clear_log, .undo = no_logging_slot),
+	ROW(VM, KVM_RESET_DIRTY_RINGS, .fill = ring_first, .flags = CALL_SCALAR, .with = 0, .never = WITH_VCPU),
+	ROW(VM, KVM_GET_TSC_KHZ, .flags = CALL_SCALAR),
+	ROW(VM, KVM_SET_TSC_KHZ, .flags = CALL_SCALAR),
 	ROW(VM, KVM_GET_CLOCK),
 	ROW(VM, KVM_SET_CLOCK, .fill = clock_now),
 	ROW(VM, KVM_CREATE_IRQCHIP, .flags = CALL_SCALAR | CALL_ONCE, .with = 0, .never = WITH_CHIP | WITH_VCPU),
@@ -476,6 +559,7 @@ const struct call all_calls[] = {
 	ROW(VCPU, KVM_GET_CPUID2, .fill = cpuid_room),
 	ROW(VCPU, KVM_GET_TSC_KHZ, .flags = CALL_SCALAR),
 	ROW(VCPU, KVM_SET_TSC_KHZ, .flags = CALL_SCALAR),
+	ROW(VCPU, KVM_PRE_FAULT_MEMORY, .fill = all_memory),
 	ROW(VCPU, KVM_KVMCLOCK_CTRL, .flags = CALL_SCALAR),
 	ROW(VCPU, VTX_GET_FAILURE),
 	ROW(VCPU, VTX_SET_FAULT_CHAIN, .flags = CALL_SCALAR, .value = 1, .undo = no_fault_chain),
