@@ -40,15 +40,19 @@ static int pulse(struct vtx_vm *vm)
 
 /*
  * The edges between two looks, as ticks. Of a counter that is faster than guests may be interrupted, one each time that they may:
- * reinjected, its edges would never leave the guest an instruction of its own. pit->lock held.
+ * reinjected, its edges would never leave the guest an instruction of its own. The part of such a time that is left counts at the
+ * next look. pit->lock held.
  */
 static u64 ticks_until(struct vtx_pit_kernel *p, u64 now)
 {
 	u64 ticks = vtx_pit_edges(&p->pit, p->seen_ns, now), gap = vtx_min_timer_period_ns();
+	u64 seen = now, period = vtx_pit_period_ns(&p->pit);
 
-	if (ticks > 1 && vtx_pit_period_ns(&p->pit) < gap && vtx_pit_period_ns(&p->pit))
-		ticks = min(ticks, max(1ULL, (now - p->seen_ns) / gap));
-	p->seen_ns = now;
+	if (ticks > 1 && period && period < gap && (now - p->seen_ns) / gap < ticks) {
+		ticks = max(1ULL, (now - p->seen_ns) / gap);
+		seen = min(now, p->seen_ns + ticks * gap);
+	}
+	p->seen_ns = seen;
 	return ticks;
 }
 
