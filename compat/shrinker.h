@@ -5,6 +5,10 @@
 #ifndef VTX_COMPAT_SHRINKER_H
 #define VTX_COMPAT_SHRINKER_H
 
+/* Before it: 6.1's takes their types for granted. */
+#include <linux/list.h>
+#include <linux/types.h>
+
 #include <linux/shrinker.h>
 
 typedef unsigned long (*vtx_shrink_fn)(struct shrinker *shrinker, struct shrink_control *sc);

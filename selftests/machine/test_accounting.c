@@ -27,9 +27,12 @@
 
 static u64 total = 640;
 
+/* With APIC virtualization in Bochs an exit during a delivery loses it, and interrupts come with IF clear (docs/errata.md): the memory stays. */
+static bool memory_stays;
+
 /* ------------------------------------------------------------------ the guest */
 
-static volatile u64 got[2], by_vector[256], ready, stop;
+static volatile u64 got[2], by_vector[256], ready, stop, spin;
 
 G_INLINE u32 my_id(void)
 {
@@ -45,6 +48,8 @@ GUEST static void send(u32 dest, u32 command)
 /* With interrupts on again afterwards; not for what an NMI does, which can come between the look and HLT. */
 GUEST static void wait_for(volatile u64 *what, u64 value)
 {
+	while (spin && *what < value)
+		g_pause();
 	for (;;) {
 		g_cli();
 		if (*what >= value)
@@ -237,7 +242,8 @@ static void disturb(struct vm *vm)
 {
 	over = false;
 	moving = vm;
-	start_thread(vm->flags & VM_SHARED ? take_pages_away : fork_again);
+	if (!memory_stays)
+		start_thread(vm->flags & VM_SHARED ? take_pages_away : fork_again);
 	if (sysconf(_SC_NPROCESSORS_CONF) > 1)
 		start_thread(move_threads);
 }
@@ -424,5 +430,7 @@ int main(int argc, char **argv)
 		argc--;
 		argv++;
 	}
+	memory_stays = apicv_on();
+	spin = memory_stays;
 	return harness_main(argc, argv, tests, ARRAY_SIZE(tests));
 }

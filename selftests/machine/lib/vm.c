@@ -173,6 +173,18 @@ struct vcpu *vcpu_new_bare(struct vm *vm, int id)
 	return v;
 }
 
+bool apicv_on(void)
+{
+	int fd = open("/sys/module/vtx/parameters/enable_apicv", O_RDONLY | O_CLOEXEC);
+	char on = 'N';
+
+	if (fd >= 0) {
+		(void)!read(fd, &on, 1);
+		close(fd);
+	}
+	return on == 'Y';
+}
+
 /*
  * With APIC virtualization in Bochs nothing may end the delivery of an interrupt in an exit (docs/errata.md): the memory is mapped before the
  * guest runs.
@@ -180,14 +192,9 @@ struct vcpu *vcpu_new_bare(struct vm *vm, int id)
 static void map_all(struct vcpu *v)
 {
 	struct kvm_pre_fault_memory range = { .size = v->vm->size };
-	char on = 'N';
-	int fd = open("/sys/module/vtx/parameters/enable_apicv", O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return;
-	if (read(fd, &on, 1) == 1 && on == 'Y' && v->vm->mem && !madvise(v->vm->mem, v->vm->size, MADV_POPULATE_WRITE))
+	if (apicv_on() && v->vm->mem && !madvise(v->vm->mem, v->vm->size, MADV_POPULATE_WRITE))
 		(void)!ioctl(v->fd, KVM_PRE_FAULT_MEMORY, &range);
-	close(fd);
 }
 
 struct vcpu *vcpu_new(struct vm *vm, int id)
