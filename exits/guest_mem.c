@@ -13,12 +13,20 @@
 
 #define WALK_TRIES 4
 
+/* Memory that is there and that the host cannot read just now is no fault of the guest's. */
+bool vtx_gpa_unreadable(struct vtx_vm *vm, u64 gpa)
+{
+	return vtx_slot_find(vm, gpa >> PAGE_SHIFT);
+}
+
 static int read_pte(void *opaque, u64 gpa, unsigned int size, u64 *pte)
 {
 	struct vtx_vm *vm = opaque;
 
 	*pte = 0;
-	return vtx_gpa_read(vm, gpa, pte, size);
+	if (!vtx_gpa_read(vm, gpa, pte, size))
+		return 0;
+	return vtx_gpa_unreadable(vm, gpa) ? -EFAULT : -ENXIO;
 }
 
 /*
@@ -69,7 +77,7 @@ int vtx_gva_to_gpa(struct vtx_vcpu *vcpu, const struct vtx_walk_cpu *cpu, u64 gv
 			break;
 		cond_resched();
 	}
-	if (ret == -EAGAIN)
+	if (ret == -EAGAIN || ret == -EFAULT)
 		return ret;
 	if (!ret && !res.fault) {
 		*gpa = res.gpa;

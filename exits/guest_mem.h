@@ -22,10 +22,14 @@ void vtx_walk_cpu_fill(struct vtx_vcpu *vcpu, struct vtx_walk_cpu *cpu);
  * @exc: the #PF for the guest, when 1 is returned
  *
  * Page tables outside guest memory give #PF as if their entries were not present, which is what KVM answers.
- * Return: 0, 1 (fault), -EAGAIN (the guest changes its tables all the time: enter it and try again).
+ * Return: 0, 1 (fault), -EAGAIN (the guest changes its tables all the time: enter it and try again), -EFAULT (tables in memory that
+ * the host cannot read: the program's business, not the guest's).
  */
 int vtx_gva_to_gpa(struct vtx_vcpu *vcpu, const struct vtx_walk_cpu *cpu, u64 gva, unsigned int access, u64 *gpa,
 		   struct vtx_emu_exception *exc);
+
+/* After vtx_gpa_read() has failed: is it memory that the host cannot read (true), or none at all? */
+bool vtx_gpa_unreadable(struct vtx_vm *vm, u64 gpa);
 
 /*
  * vtx_fetch_gpa() - the usual case of an instruction fetch: 4-level paging, entries present, accessed, without any bit that needs

@@ -181,7 +181,12 @@ static int op_fetch(struct vtx_emu *e, u64 gva, void *buf, unsigned int len, uns
 			return VTX_EMU_ERROR;
 	}
 	*got = len;
-	return vtx_gpa_read(em->vcpu->vm, gpa, buf, len) ? vtx_emu_give_up(e, VTX_EMU_WHY_CODE_NOT_RAM) : VTX_EMU_DONE;
+	if (!vtx_gpa_read(em->vcpu->vm, gpa, buf, len))
+		return VTX_EMU_DONE;
+	if (!vtx_gpa_unreadable(em->vcpu->vm, gpa))
+		return vtx_emu_give_up(e, VTX_EMU_WHY_CODE_NOT_RAM);
+	e->error = -EFAULT;
+	return VTX_EMU_ERROR;
 }
 
 static unsigned int walk_access(unsigned int access)

@@ -80,8 +80,6 @@ int call_guest_finish(struct vcpu *v)
 		case KVM_EXIT_HLT:
 		case KVM_EXIT_IRQ_WINDOW_OPEN:
 			continue;
-		case KVM_EXIT_INTERNAL_ERROR: /* an instruction could not be read, which is all that there is to say it */
-			return EFAULT;
 		case KVM_EXIT_IO:
 			if (run->io.port == PORT_DONE)
 				return 0;
