@@ -343,14 +343,7 @@ GUEST static void pic_setup(u8 master_mask, u8 slave_mask)
 {
 	for (int i = 0x20; i < 0x30; i++)
 		g_handler[i] = pic_handler;
-	g_outb(0x20, 0x11);
-	g_outb(0x21, 0x20);
-	g_outb(0x21, 4);
-	g_outb(0x21, 1);
-	g_outb(0xa0, 0x11);
-	g_outb(0xa1, 0x28);
-	g_outb(0xa1, 2);
-	g_outb(0xa1, 1);
+	g_pic_init();
 	g_outb(0x21, master_mask);
 	g_outb(0xa1, slave_mask);
 	G_CHECK_EQ(g_inb(0x21), master_mask);

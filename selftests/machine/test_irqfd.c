@@ -181,14 +181,7 @@ GUEST static void pic_handler(struct g_frame *frame)
 
 GUEST static void pic_on(void)
 {
-	g_outb(0x20, 0x11);
-	g_outb(0x21, 0x20);
-	g_outb(0x21, 4);
-	g_outb(0x21, 1);
-	g_outb(0xa0, 0x11);
-	g_outb(0xa1, 0x28);
-	g_outb(0xa1, 2);
-	g_outb(0xa1, 1);
+	g_pic_init();
 	g_outb(0x21, 0xfb);
 	g_outb(0xa1, 0xfb);	/* line 10 */
 	g_outb(0x4d1, 1 << 2);	/* which is level-triggered */

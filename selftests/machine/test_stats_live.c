@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/guest.h"
+#include "lib/servant.h"
 #include "lib/sides.h"
 #include "lib/vm.h"
 
@@ -178,25 +179,6 @@ static void halting(void)
 
 /* ------------------------------------------------------------------ memory that needs more than one page or one CPU */
 
-static u64 huge_kilobytes(const void *at)
-{
-	char line[256];
-	FILE *f = fopen("/proc/self/smaps", "r");
-	unsigned long from, to, kb = 0;
-	bool inside = false;
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
-			inside = (unsigned long)at >= from && (unsigned long)at < to;
-		else if (inside && sscanf(line, "AnonHugePages: %lu", &kb) == 1)
-			break;
-	}
-	if (f)
-		fclose(f);
-	return kb;
-}
-
-#define HUGE 0x200000UL
 #define HUGE_AT 0x20000000UL
 
 GUEST static void huge_guest(u64 arg)

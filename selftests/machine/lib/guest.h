@@ -221,6 +221,19 @@ G_INLINE void g_apic_on(void)
 	g_apic_write(APIC_TPR, 0);
 }
 
+/* Both PICs: vectors from 20h and 28h, edges, no line masked. */
+G_INLINE void g_pic_init(void)
+{
+	for (u16 chip = 0; chip < 2; chip++) {
+		u16 port = chip ? 0xa0 : 0x20;
+
+		g_outb(port, 0x11);
+		g_outb(port + 1, chip ? 0x28 : 0x20);
+		g_outb(port + 1, chip ? 2 : 4);
+		g_outb(port + 1, 1);
+	}
+}
+
 /* 16- and 32-bit guest code: bytes between two symbols, to be copied to GUEST_REAL_CODE. */
 #define GUEST_CODE(name, bits, text)                                           \
 	extern const u8 name[], name##_end[];                                  \
