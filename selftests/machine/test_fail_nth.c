@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../uapi/vtx.h"
@@ -128,6 +129,47 @@ static void walk_calls(enum call_fd on)
 static void device_calls(void)
 {
 	walk_calls(CALL_DEV);
+}
+
+/* One fault in a process that has had no VM: 0 not reached, 1 reached, 2 wrong. */
+static int fault_in_first_vm(unsigned int n)
+{
+	int dev, vm, error;
+	bool failed;
+
+	faults_begin();
+	dev = dev_open();
+	faults_arm(n, all);
+	vm = ioctl(dev, KVM_CREATE_VM, 0);
+	error = errno;
+	failed = faults_disarm();
+	faults_read_log("KVM_CREATE_VM");
+	faults_end();
+	fflush(stdout);
+	if (vm < 0 && !(failed && fault_errno(error)))
+		return 2;
+	return vm < 0 && ioctl(dev, KVM_CREATE_VM, 0) < 0 ? 2 : failed;
+}
+
+/* The first VM of a process: what the kernel allocates once for each. */
+static void first_vm(void)
+{
+	int status = 1;
+
+	test_timeout(SECONDS);
+	for (unsigned int n = 1; status && n < 200; n++) {
+		pid_t pid;
+
+		all = n & 1;
+		fflush(stdout);
+		pid = fork();
+		if (!pid)
+			_exit(fault_in_first_vm((n + 1) / 2));
+		CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status), "waitpid");
+		status = WEXITSTATUS(status);
+		CHECK(status < 2, "KVM_CREATE_VM, fault %u: status %d", (n + 1) / 2, status);
+	}
+	CHECK(!status, "KVM_CREATE_VM has no end");
 }
 
 static void vm_calls(void)
@@ -308,8 +350,35 @@ static void walk_folder(const char *folder)
 	closedir(dir);
 }
 
+/* A file of a vCPU's that allocates when it is first written. */
+static void walk_first_write(const char *name)
+{
+	bool failed = true;
+	char path[256];
+	unsigned int n;
+
+	for (n = 1; failed && n < MANY; n++) {
+		struct place p = { .path = path, .text = "0" };
+		struct call_world w;
+		int error;
+
+		call_world_new(&w, WITH_ALL);
+		trace_path(w.vm, name, path, sizeof(path));
+		all = true;
+		faults_arm(n, all);
+		error = use_file(&p);
+		failed = faults_disarm();
+		faults_read_log(name);
+		EXPECT(!error || (failed && fault_errno(error)), "%s, fault %u: %s", name, n, strerror(error));
+		EXPECT(!use_file(&p), "%s after fault %u", name, n);
+		call_world_free(&w);
+	}
+	CHECK(!failed, "%s has no end", name);
+}
+
 static void files(void)
 {
+	struct kvm_regs regs;
 	struct call_world w;
 	char path[256];
 
@@ -318,11 +387,17 @@ static void files(void)
 	walk_path(device_path(), NULL);
 	call_world_new(&w, WITH_ALL);
 	EXPECT(!call_guest_finish(w.v), "the guest");
+	/* There is no code there: an emulation failure, of which the files have a report. */
+	regs = vcpu_regs(w.v);
+	regs.rip = GUEST_ABSENT;
+	vcpu_set_regs(w.v, &regs);
+	CHECK_OK(ioctl(w.v->fd, KVM_RUN, 0));
+	EXPECT_EQ(w.v->run->exit_reason, KVM_EXIT_INTERNAL_ERROR, "code that is not there");
 	walk_folder("/sys/kernel/debug/vtx");
 	trace_path(w.vm, "filter", path, sizeof(path));
 	walk_path(path, "reason == CPUID\n");
-	trace_path(w.vm, "vcpu0/exits", path, sizeof(path));
-	walk_path(path, "0");
+	walk_first_write("vcpu0/exits");
+	walk_first_write("vcpu0/top");
 	call_guest_restart(w.v);
 	EXPECT(!call_guest_finish(w.v), "the guest does not run afterwards");
 	call_world_free(&w);
@@ -427,7 +502,7 @@ static void module_init(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(device_calls),
+		TEST(device_calls), TEST(first_vm),
 		TEST(vm_calls),
 		TEST(vcpu_calls),
 		TEST(run),

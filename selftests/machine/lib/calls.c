@@ -497,6 +497,7 @@ const struct call all_calls[] = {
 	ROW(VM, KVM_SET_USER_MEMORY_REGION, .fill = slot, .undo = no_slot),
 	ROW(VM, KVM_CHECK_EXTENSION, .flags = CALL_SCALAR, .value = KVM_CAP_IRQFD),
 	ROW(VM, KVM_CREATE_VCPU, .flags = CALL_SCALAR | CALL_ONCE | CALL_FD, .value = 7),
+	ROW(VM, KVM_CREATE_VCPU, .fill = ring_first, .flags = CALL_SCALAR | CALL_ONCE | CALL_FD, .value = 7, .with = 0, .never = WITH_VCPU),
 	ROW(VM, KVM_SET_TSS_ADDR, .flags = CALL_SCALAR, .value = 0xfffbd000),
 	ROW(VM, KVM_SET_IDENTITY_MAP_ADDR, .fill = identity_map, .with = 0, .never = WITH_VCPU),
 	ROW(VM, KVM_SET_BOOT_CPU_ID, .flags = CALL_SCALAR, .with = 0, .never = WITH_VCPU),
