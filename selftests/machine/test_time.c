@@ -27,6 +27,7 @@
 static u64 wanted = 300;	/* interrupts of each kind that accounting() counts */
 
 static volatile u64 count, early, khz, due, stop;
+static volatile u64 slow;	/* what a vCPU does between two interrupts takes so many times as long */
 static volatile u64 in_handler;
 
 /* In the program: ticks of the guest's TSC in a millisecond. */
@@ -396,9 +397,9 @@ GUEST static void state_guest(u64 lvtt)
 	g_sti();
 	for (;;) {
 		if (lvtt == LVTT_TSC)
-			arm(khz);
+			arm(khz * slow);
 		else
-			g_apic_write(APIC_TMICT, 1000000);
+			g_apic_write(APIC_TMICT, (u32)(1000000 * slow));
 		g_say(0);
 		wait_for(++n);
 		G_CHECK_EQ(early, 0);
@@ -435,14 +436,14 @@ static void state(void)
 		if (!tsc)
 			continue;
 		/* Over while nobody runs the vCPU: its state shows it all the same. */
-		usleep(3000);
+		usleep(3000 * (unsigned int)slow);
 		CHECK_EQ(vcpu_msr(v, DEADLINE), 0, "IA32_TSC_DEADLINE after its time");
 		CHECK_OK(ioctl(v->fd, KVM_GET_LAPIC, &lapic));
 		EXPECT(lapic.regs[IRR(VECTOR)] & 1, "the interrupt is not in the IRR");
 		vcpu_expect_port(v, PORT_SAY);
 		/* User space disarms; the guest waits for ever, until user space arms. */
 		CHECK_EQ(vcpu_set_msr(v, DEADLINE, 0), 1, "KVM_SET_MSRS");
-		usleep(3000);
+		usleep(3000 * (unsigned int)slow);
 		CHECK_OK(ioctl(v->fd, KVM_GET_LAPIC, &lapic));
 		EXPECT(!(lapic.regs[IRR(VECTOR)] & 1), "a disarmed timer interrupts");
 		CHECK_EQ(vcpu_set_msr(v, DEADLINE, G(v->vm, due) + 1), 1, "KVM_SET_MSRS");
@@ -638,7 +639,7 @@ GUEST static void drop_guest(u64 arg)
 	g_cli();
 	g_say(0);
 	arg = count;
-	pass(20 * khz);
+	pass(20 * slow * khz);
 	/* With reinjection each end of interrupt brings the next one, so that all come at once. */
 	asm volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
 	g_done((u32)(count - arg));
@@ -647,9 +648,12 @@ GUEST static void drop_guest(u64 arg)
 static void pit_drop(void)
 {
 	struct kvm_reinject_control control = { .pit_reinject = 0 };
-	struct vcpu *v = timer_new(drop_guest, 0, VM_PIT);
+	struct vcpu *v;
 	u32 n;
 
+	pit_count *= slow;
+	v = timer_new(drop_guest, 0, VM_PIT);
+	test_timeout(8);
 	CHECK_OK(ioctl(v->vm->fd, KVM_REINJECT_CONTROL, &control));
 	EXPECT_ERRNO(ioctl(v->vm->fd, KVM_REINJECT_CONTROL, 16), EFAULT);
 	EXPECT_ERRNO(ioctl(vm_new(VM_NO_MEMORY | VM_IRQCHIP)->fd, KVM_REINJECT_CONTROL, &control), ENXIO);
@@ -795,7 +799,7 @@ static struct vcpu *nap(u64 us, bool limit, u64 max_ns)
 
 static void halt_polling(void)
 {
-	struct vcpu *v = nap(50, true, 400000);
+	struct vcpu *v = nap(50 * slow, true, 400000 * slow);
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_HALT_POLL };
 	u64 attempted = stat(v, "halt_attempted_poll"), successful = stat(v, "halt_successful_poll");
 
@@ -811,10 +815,10 @@ static void halt_polling(void)
 	EXPECT_EQ(hist_sum(v, "halt_poll_fail_hist"), attempted - successful, "the histogram's sum");
 	EXPECT(stat(v, "halt_wait_ns"), "it never slept");
 
-	v = nap(50, true, 0);
+	v = nap(50 * slow, true, 0);
 	EXPECT_EQ(stat(v, "halt_attempted_poll"), 0, "polls that are switched off");
 	/* Naps beyond the limit are not worth it, or only at first. */
-	v = nap(1500, true, 100000);
+	v = nap(1500 * slow, true, 100000 * slow);
 	EXPECT_EQ(stat(v, "halt_successful_poll"), 0, "successful polls of long naps");
 	EXPECT(stat(v, "halt_attempted_poll") <= 8, "%llu polls of long naps", (unsigned long long)stat(v, "halt_attempted_poll"));
 
@@ -832,7 +836,7 @@ GUEST static void awake_guest(u64 n)
 	g_sti();
 	g_say(0);
 	for (u64 i = 1; i <= n; i++) {
-		arm(khz / 50);
+		arm(khz / 50 * slow);
 		wait_for(i);
 	}
 	g_done(0);
@@ -862,6 +866,7 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
+	slow = test_slowness();
 	if (argc > 1 && atoi(argv[1]) > 0) {
 		wanted = (u64)atoi(argv[1]);
 		argv[1] = argv[0];

@@ -76,7 +76,7 @@ void skip(const char *fmt, ...)
 	_exit(CASE_SKIPPED);
 }
 
-static unsigned int slowness(void)
+unsigned int test_slowness(void)
 {
 	const char *factor = getenv("VTX_TEST_SLOW");
 
@@ -89,7 +89,7 @@ static unsigned int slowness(void)
  */
 void test_timeout(unsigned int seconds)
 {
-	alarm(seconds * slowness());
+	alarm(seconds * test_slowness());
 }
 
 static void run_child(const struct test *test)
@@ -138,7 +138,7 @@ static int run_case(size_t number, const struct test *test, const char *program)
 		printf("not ok %zu %s # fork: %s\n", number, test->name, strerror(errno));
 		return CASE_FAILED;
 	}
-	if (!wait_child(pid, &status, 240 * (int)slowness())) {
+	if (!wait_child(pid, &status, 240 * (int)test_slowness())) {
 		kill(-pid, SIGKILL);
 		if (!wait_child(pid, &status, 5)) {
 			printf("not ok %zu %s # the process cannot be killed\n", number, test->name);

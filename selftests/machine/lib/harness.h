@@ -46,6 +46,9 @@ int harness_main(int argc, char **argv, const struct test *tests, size_t count);
  */
 void test_timeout(unsigned int seconds);
 
+/* That factor, 1 where the machine is not slow: for what a guest does between two interrupts. */
+unsigned int test_slowness(void);
+
 /* Prints one KTAP diagnostic line. */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
