@@ -39,6 +39,7 @@ static int tsc_control(void)
 static const struct capability capabilities[] = {
 	/* memory */
 	{ KVM_CAP_USER_MEMORY, 1 },			/* KVM_SET_USER_MEMORY_REGION */
+	{ KVM_CAP_USER_MEMORY2, 1 },			/* KVM_SET_USER_MEMORY_REGION2; no guest_memfd */
 	{ KVM_CAP_NR_MEMSLOTS, VTX_MAX_SLOTS },
 	{ KVM_CAP_SYNC_MMU, 1 },			/* the EPT follows the process's page tables */
 	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },

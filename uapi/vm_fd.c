@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include "compat/kvm_uapi.h"
 #include "ept/ept.h"
 #include "irqchip/irqchip.h"
 #include "pv/clock.h"
@@ -33,6 +34,18 @@ static long check_extension(struct vtx_call *call)
 static long set_user_memory_region(struct vtx_call *call)
 {
 	return vtx_set_memory_region(call->vm, call->data);
+}
+
+/* What it adds is about guest_memfd, which is not there: KVM_MEM_GUEST_MEMFD is refused as a flag, and without it nobody reads the rest. */
+static long set_user_memory_region2(struct vtx_call *call)
+{
+	const struct kvm_userspace_memory_region2 *arg = call->data;
+	struct kvm_userspace_memory_region region;
+
+	/* Offsets in refusals are those of both. */
+	static_assert(offsetof(struct kvm_userspace_memory_region2, guest_memfd_offset) == sizeof(region));
+	memcpy(&region, arg, sizeof(region));
+	return vtx_set_memory_region(call->vm, &region);
 }
 
 static long get_dirty_log(struct vtx_call *call)
@@ -217,6 +230,7 @@ static const struct vtx_ioctl vm_ioctls[] = {
 	VTX_IOCTL(KVM_IRQ_LINE_STATUS, VTX_IN | VTX_OUT, irq_line),
 	VTX_IOCTL(KVM_SIGNAL_MSI, VTX_IN, signal_msi),
 	VTX_IOCTL(KVM_SET_USER_MEMORY_REGION, VTX_IN, set_user_memory_region),
+	VTX_IOCTL(KVM_SET_USER_MEMORY_REGION2, VTX_IN, set_user_memory_region2),
 	VTX_IOCTL(KVM_GET_DIRTY_LOG, VTX_IN, get_dirty_log),
 	VTX_IOCTL(KVM_CLEAR_DIRTY_LOG, VTX_IN, clear_dirty_log),
 	VTX_IOCTL(KVM_RESET_DIRTY_RINGS, 0, reset_dirty_rings),

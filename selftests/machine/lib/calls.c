@@ -495,6 +495,7 @@ const struct call all_calls[] = {
 	ROW(VM, KVM_IRQ_LINE_STATUS, .fill = irq_high, .undo = irq_low),
 	ROW(VM, KVM_SIGNAL_MSI, .fill = msi),
 	ROW(VM, KVM_SET_USER_MEMORY_REGION, .fill = slot, .undo = no_slot),
+	ROW(VM, KVM_SET_USER_MEMORY_REGION2, .fill = slot, .undo = no_slot),
 	ROW(VM, KVM_CHECK_EXTENSION, .flags = CALL_SCALAR, .value = KVM_CAP_IRQFD),
 	ROW(VM, KVM_CREATE_VCPU, .flags = CALL_SCALAR | CALL_ONCE | CALL_FD, .value = 7),
 	ROW(VM, KVM_CREATE_VCPU, .fill = ring_first, .flags = CALL_SCALAR | CALL_ONCE | CALL_FD, .value = 7, .with = 0, .never = WITH_VCPU),
