@@ -7,6 +7,7 @@
  * A vCPU that never spins pays nothing.
  */
 #include <linux/moduleparam.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
@@ -36,6 +37,7 @@ void vtx_pause_setup(bool has_ple)
 		memset(&vtx_ple, 0, sizeof(vtx_ple));
 }
 
+/* Preemption is off: vtx_pause_sched_in() sets it as well, and the number and the VMCS have to agree. */
 static void set_window(struct vtx_vcpu *vcpu, u32 window)
 {
 	if (window == vcpu->spin.window)
@@ -144,7 +146,9 @@ static void on_spin(struct vtx_vcpu *vcpu)
 /* A guest that spins. */
 int vtx_exit_pause(struct vtx_vcpu *vcpu)
 {
+	preempt_disable();
 	set_window(vcpu, vtx_ple_grown(&vtx_ple, vcpu->spin.window));
+	preempt_enable();
 	vtx_skip_insn(vcpu);
 	on_spin(vcpu);
 	return VTX_EXIT_RESUME;

@@ -490,6 +490,7 @@ static void shoot(struct shot *s, unsigned int n)
 	EXPECT(!error || fault_errno(error) || !ours, "loading, fault %u: %s", n, strerror(error));
 	own += ours;
 	s->n = n;
+	note("chance %u: %s", n, faults_last_site());
 	snprintf(s->site, sizeof(s->site), "%s", faults_last_site());
 }
 

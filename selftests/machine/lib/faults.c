@@ -105,6 +105,9 @@ bool kernel_complains(const char *line)
 	/* A frame of a call trace: a failed allocation has one, too. */
 	if (line[0] == ' ')
 		return false;
+	/* The kernel's own way to say that it had no memory for the fields of an event. */
+	if (strstr(line, "event_define_fields+"))
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (strstr(line, words[i]))
 			return true;
