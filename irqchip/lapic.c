@@ -126,14 +126,20 @@ static void forget_posted(struct vtx_lapic *apic)
 		WRITE_ONCE(apic->pir[w], 0);
 }
 
-/* SDM vol. 3, 11.4.7.1. The id and base stay. */
+/*
+ * SDM vol. 3, 11.4.7.1. The id and base stay, at every moment: other CPUs look for the destination of their SIPI, which follows an
+ * INIT at once, among the ids as they are.
+ */
 static void reset_registers(struct vtx_lapic *apic)
 {
 	unsigned int offset, i;
 
 	forget_posted(apic);
-	for (offset = 0; offset < 0x400; offset += 0x10)
+	for (offset = 0; offset < 0x400; offset += 0x10) {
+		if (offset == VTX_LAPIC_ID || (offset == VTX_LAPIC_LDR && vtx_lapic_x2apic(apic)))
+			continue;
 		vtx_lapic_put(apic, offset, 0);
+	}
 	vtx_lapic_put(apic, VTX_LAPIC_VERSION, VERSION);
 	vtx_lapic_put(apic, VTX_LAPIC_DFR, 0xffffffff);
 	vtx_lapic_put(apic, VTX_LAPIC_SVR, 0xff);

@@ -787,6 +787,43 @@ static void posted_is_not_lost(void **state)
 	hint_is_not_lost_by(true);
 }
 
+static void *resetter(void *arg)
+{
+	for (unsigned int n = 0; n < 200000; n++)
+		vtx_lapic_reset(&shared.a, true);
+	__atomic_store_n((bool *)arg, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* A SIPI that comes while its destination takes the INIT before it. */
+static void found_while_reset(bool x2apic)
+{
+	struct vtx_apic_msg msg = { .mode = VTX_APIC_STARTUP, .vector = 8, .dest = 5 };
+	bool over = false;
+	pthread_t t;
+
+	fresh(&shared, 5, false);
+	if (x2apic) {
+		to_x2apic(&shared);
+		msg.dest = 1 << 5;
+		msg.logical = true;
+	}
+	assert_int_equal(pthread_create(&t, NULL, resetter, &over), 0);
+	while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE))
+		assert_true(vtx_lapic_match(&shared.a, &msg));
+	pthread_join(t, NULL);
+}
+
+static void xapic_found_while_reset(void **state)
+{
+	found_while_reset(false);
+}
+
+static void x2apic_found_while_reset(void **state)
+{
+	found_while_reset(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -814,6 +851,8 @@ int main(void)
 		cmocka_unit_test(raised_by_many_taken_by_one),
 		cmocka_unit_test(hint_is_not_lost),
 		cmocka_unit_test(posted_is_not_lost),
+		cmocka_unit_test(xapic_found_while_reset),
+		cmocka_unit_test(x2apic_found_while_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,6 @@
 static int nth = -1, make_it_fail = -1, log_fd = -1;
 static char sites[MAX_SITES][2 * FRAME_TEXT];
 static size_t nr_sites;
-static char last_site[2 * FRAME_TEXT];
 
 static bool knob(const char *path, const char *value)
 {
@@ -119,7 +118,6 @@ static void remember(const char *callee, const char *caller)
 	char text[2 * FRAME_TEXT];
 
 	snprintf(text, sizeof(text), "%s %s", caller, callee);
-	strcpy(last_site, text);
 	for (size_t i = 0; i < nr_sites; i++)
 		if (!strcmp(sites[i], text))
 			return;
@@ -172,7 +170,6 @@ bool faults_read_log(const char *what)
 	bool ours = false;
 	ssize_t got;
 
-	last_site[0] = 0;
 	for (;;) {
 		got = read(log_fd, record, sizeof(record) - 1);
 		if (got < 0 && errno == EPIPE)
@@ -188,11 +185,6 @@ bool faults_read_log(const char *what)
 		ours |= t.ours;
 	}
 	return ours;
-}
-
-const char *faults_last_site(void)
-{
-	return last_site;
 }
 
 size_t faults_sites(void)

@@ -22,8 +22,6 @@ bool faults_disarm(void);
  * else the kernel did not like. False: the last fault was none of the module's, nor below it.
  */
 bool faults_read_log(const char *what);
-/* The module's function at which the last fault was that faults_read_log() has read, "" for none. Until its next call. */
-const char *faults_last_site(void);
 /* How many functions are remembered. */
 size_t faults_sites(void);
 /* Prints the functions as notes "site CALLER+OFFSET/SIZE CALLEE", empties the log, gives the console back. */
