@@ -85,6 +85,8 @@ static const struct vtx_refuse_row rows[] = {
 	    "The last vector, which is in allowed, still waits for LINT0: KVM_RUN first, and look at ready_for_interrupt_injection."),
 	ROW(SPLIT_LATE, EEXIST,
 	    "KVM_CAP_SPLIT_IRQCHIP must come before the first KVM_CREATE_VCPU: found is the number of vCPUs there are."),
+	ROW(VAPIC_ADDRESS, EINVAL,
+	    "vapic_addr must be 0: the TPR is the processor's affair (KVM_CAP_VAPIC is 0), and no page of the guest gets a copy."),
 
 	ROW(ROUTING_COUNT, EINVAL, "nr, the number of routes, must be at most allowed (KVM_CAP_IRQ_ROUTING)."),
 	ROW(ROUTING_FLAGS, EINVAL, "flags of KVM_SET_GSI_ROUTING must be 0."),

@@ -31,6 +31,14 @@ static long set_lapic(struct vtx_call *call)
 	return vtx_set_lapic(call->vcpu, call->data);
 }
 
+/* KVM_CAP_VAPIC is 0, as on kvm_intel with a TPR shadow. QEMU does not ask, and writes the reset value, 0, at every reset. */
+static long set_vapic_addr(struct vtx_call *call)
+{
+	const struct kvm_vapic_addr *arg = call->data;
+
+	return arg->vapic_addr ? VTX_REFUSE(VAPIC_ADDRESS, offsetof(struct kvm_vapic_addr, vapic_addr), arg->vapic_addr, 0) : 0;
+}
+
 static long kvmclock_ctrl(struct vtx_call *call)
 {
 	return vtx_pv_clock_stopped(call->vcpu);
@@ -88,6 +96,7 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 	VTX_IOCTL(KVM_SET_MP_STATE, VTX_IN | VTX_VCPU, vtx_call_set_mp_state),
 	VTX_IOCTL(KVM_GET_LAPIC, VTX_OUT | VTX_VCPU | VTX_LAPIC, get_lapic),
 	VTX_IOCTL(KVM_SET_LAPIC, VTX_IN | VTX_VCPU | VTX_LAPIC, set_lapic),
+	VTX_IOCTL(KVM_SET_VAPIC_ADDR, VTX_IN | VTX_VCPU | VTX_LAPIC, set_vapic_addr),
 	VTX_IOCTL(KVM_GET_MSRS, VTX_IN | VTX_VCPU | VTX_SRCU, vtx_call_get_msrs),
 	VTX_IOCTL(KVM_SET_MSRS, VTX_IN | VTX_VCPU | VTX_SRCU, vtx_call_set_msrs),
 	VTX_IOCTL(KVM_SET_CPUID, VTX_IN | VTX_VCPU, vtx_call_set_cpuid),

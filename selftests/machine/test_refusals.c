@@ -106,6 +106,8 @@ static const struct row {
 
 	ROW(MSI_ADDRESS, provoke_chips, VM, SPLIT, EINVAL, OF(kvm_msi, address_hi), 0x1ff, 0xffffff00, "address_hi"),
 
+	ROW(VAPIC_ADDRESS, provoke_chips, VCPU, IRQCHIP, EINVAL, OF(kvm_vapic_addr, vapic_addr), 0x1000, 0, "vapic_addr"),
+
 	ROW(ROUTING_COUNT, provoke_routes, VM, IRQCHIP, EINVAL, OF(kvm_irq_routing, nr), MAX_GSI + 2, MAX_GSI + 1, "nr"),
 	ROW(ROUTING_FLAGS, provoke_routes, VM, IRQCHIP, EINVAL, OF(kvm_irq_routing, flags), 8, 0, "flags"),
 	ROW(ROUTE_GSI, provoke_routes, VM, IRQCHIP, EINVAL, ROUTE(gsi), MAX_GSI + 1, MAX_GSI, "gsi"),

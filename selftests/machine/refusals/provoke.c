@@ -274,10 +274,13 @@ int provoke_chips(struct world *w, u32 code)
 {
 	struct kvm_irqchip chip = { .chip_id = code == VTX_ERROR_IRQCHIP_ID ? 3 : 0 };
 	struct kvm_msi msi = { .flags = KVM_MSI_VALID_DEVID };
+	struct kvm_vapic_addr vapic = { .vapic_addr = 0x1000 };
 	struct kvm_pit_config pit = { 0 };
 	struct kvm_pit_state2 state;
 
 	switch (code) {
+	case VTX_ERROR_VAPIC_ADDRESS:
+		return ioctl(w->fd[VCPU], KVM_SET_VAPIC_ADDR, &vapic);
 	case VTX_ERROR_IRQCHIP_EXISTS:
 	case VTX_ERROR_IRQCHIP_LATE:
 		return ioctl(w->fd[VM], KVM_CREATE_IRQCHIP, 0);
