@@ -126,7 +126,7 @@ static long copy_list(struct vtx_call *call, u32 (*list)(u32 *out, u32 n))
 {
 	struct kvm_msr_list __user *user = vtx_call_user(call);
 	const struct kvm_msr_list *head = call->data;
-	u32 indices[32], n, *all = indices;
+	u32 n, *all;
 	long ret = 0;
 
 	if (!vtx_cpuid_host())
@@ -136,16 +136,13 @@ static long copy_list(struct vtx_call *call, u32 (*list)(u32 *out, u32 n))
 		return -EFAULT;
 	if (head->nmsrs < n)
 		return VTX_REFUSE(MSR_LIST_TOO_FEW, offsetof(struct kvm_msr_list, nmsrs), head->nmsrs, n);
-	if (n > ARRAY_SIZE(indices)) {
-		all = kcalloc(n, sizeof(*all), GFP_KERNEL_ACCOUNT);
-		if (!all)
-			return -ENOMEM;
-	}
+	all = kcalloc(n, sizeof(*all), GFP_KERNEL_ACCOUNT);
+	if (!all)
+		return -ENOMEM;
 	list(all, n);
 	if (copy_to_user(user->indices, all, n * sizeof(*all)))
 		ret = -EFAULT;
-	if (all != indices)
-		kfree(all);
+	kfree(all);
 	return ret;
 }
 

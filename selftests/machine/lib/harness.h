@@ -35,7 +35,7 @@ struct test {
 #define TEST(fn) { #fn, fn }
 
 /*
- * Runs all cases of a program, or those whose names are given as arguments; `--list` prints the names.
+ * Runs all cases of a program, or those whose names are given as arguments, or all but "-NAME"; `--list` prints the names.
  * Returns the exit code of the program: KSFT_FAIL when a case failed, KSFT_SKIP when all were skipped.
  */
 int harness_main(int argc, char **argv, const struct test *tests, size_t count);
