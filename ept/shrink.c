@@ -90,6 +90,21 @@ static unsigned long scan_tables(struct shrinker *unused, struct shrink_control 
 	return freed;
 }
 
+/* A first look takes what is idle and forgets what was walked, a second one takes that. */
+void vtx_ept_shrink_to(struct vtx_ept *ept, unsigned long tables)
+{
+	int look;
+
+	for (look = 0; look < 2; look++) {
+		unsigned long now = atomic_long_read(&ept->tables), nr = now;
+
+		if (now <= tables)
+			return;
+		/* All are looked at: those that stay are the ones in use. */
+		shrink(ept, &nr);
+	}
+}
+
 int vtx_ept_shrinker_init(void)
 {
 	return vtx_shrinker_register(&shrinker, "vtx-ept-tables", count_tables, scan_tables, SEEKS, BATCH);

@@ -56,7 +56,7 @@ static const struct leaf_row leaf_rows[] = {
 			B(11) /* SEP */ | B(12) /* MTRR */ | B(13) /* PGE */ | B(14) /* MCA */ |
 			B(15) /* CMOV */ | B(16) /* PAT */ | B(17) /* PSE-36 */ | B(19) /* CLFSH */ |
 			B(23) /* MMX */ | B(24) /* FXSR */ | B(25) /* SSE */ | B(26) /* SSE2 */ | B(27) /* SS */ },
-	  .add = { [ECX] = B(21) /* x2APIC */ | B(24) /* TSC-Deadline */ | B(31) /* hypervisor */ } },
+	  .add = { [ECX] = B(21) /* x2APIC */ | B(31) /* hypervisor */ } },
 	{ 0x2, 0, .keep = { ALL, ALL, ALL, ALL } },
 	{ 0x4, 0, .keep = { ALL, ALL, ALL, ALL } },
 	{ 0x5, 0, .keep = { 0 } },
@@ -446,6 +446,9 @@ void vtx_cpuid_derive(struct vtx_cpuid *c, const struct vtx_cpuid *host, u64 hos
 		for (i = 0; i < ARRAY_SIZE(c->features); i++)
 			c->features[i] &= host->features[i];
 		c->spec_ctrl_allowed &= host->spec_ctrl_allowed;
+	} else {
+		/* A capability, not in the table: QEMU passes that on whole also where the local APIC is its own, which has no such timer. */
+		set_feature(c, VTX_F_TSC_DEADLINE);
 	}
 
 	phys = table_reg(c, 0x80000000, 0, EAX) >= 0x80000008 && vtx_cpuid_find(c, 0x80000008, 0) ?

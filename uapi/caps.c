@@ -49,6 +49,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET },
 	{ KVM_CAP_DIRTY_LOG_RING, VTX_DIRTY_RING_ENTRIES * sizeof(struct kvm_dirty_gfn) },	/* bytes of a ring at most */
 	{ KVM_CAP_DIRTY_LOG_RING_ACQ_REL, VTX_DIRTY_RING_ENTRIES * sizeof(struct kvm_dirty_gfn) },
+	{ KVM_CAP_MMU_SHADOW_CACHE_CONTROL, 1 },		/* KVM_SET/GET_NR_MMU_PAGES */
 	{ KVM_CAP_SET_TSS_ADDR, 1 },
 	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
 

@@ -23,6 +23,8 @@ static int max_vcpu_id(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 
 	if (limit > VTX_MAX_VCPU_ID)
 		return VTX_REFUSE(MAX_VCPU_ID_RANGE, offsetof(struct kvm_enable_cap, args), limit, VTX_MAX_VCPU_ID);
+	if (limit < vm->boot_cpu_id)
+		return VTX_REFUSE(MAX_VCPU_ID_BOOT_CPU, offsetof(struct kvm_enable_cap, args), limit, vm->boot_cpu_id);
 	if (vm->max_vcpu_id && vm->max_vcpu_id != limit)
 		return VTX_REFUSE(MAX_VCPU_ID_SET, offsetof(struct kvm_enable_cap, args), limit, vm->max_vcpu_id);
 	vm->max_vcpu_id = limit;

@@ -43,6 +43,9 @@ static const struct vtx_refuse_row rows[] = {
 	ROW(ENABLE_CAP_FLAGS, EINVAL, "flags of KVM_ENABLE_CAP must be 0."),
 	ROW(ENABLE_CAP_UNKNOWN, EINVAL, "The capability in cap, which is found, is not one that a VM can switch on."),
 	ROW(MAX_VCPU_ID_RANGE, EINVAL, "args[0] of KVM_CAP_MAX_VCPU_ID must be at most allowed."),
+	ROW(MAX_VCPU_ID_BOOT_CPU, EINVAL, "args[0] of KVM_CAP_MAX_VCPU_ID must not be below the id that KVM_SET_BOOT_CPU_ID chose, which is allowed."),
+	ROW(BOOT_CPU_RANGE, EINVAL, "The id of KVM_SET_BOOT_CPU_ID must be at most allowed: KVM_CAP_MAX_VCPU_ID, which may have been switched on with a lower limit."),
+	ROW(MMU_PAGES_FEW, EINVAL, "KVM_SET_NR_MMU_PAGES must leave at least as many pages for page tables as allowed says."),
 	ROW(MAX_VCPU_ID_SET, EINVAL, "KVM_CAP_MAX_VCPU_ID was switched on with the limit that is in allowed, and stays so."),
 
 	ROW(SLOT_FLAGS, EINVAL,

@@ -84,10 +84,37 @@ static long set_identity_map_addr(struct vtx_call *call)
 
 static long set_boot_cpu_id(struct vtx_call *call)
 {
+	u32 last = call->vm->max_vcpu_id ?: VTX_MAX_VCPU_ID;
+
 	if (vtx_vm_num_vcpus(call->vm))
 		return VTX_REFUSE(BOOT_CPU_LATE, VTX_NO_FIELD, vtx_vm_num_vcpus(call->vm), 0);
+	if (call->arg > last)
+		return VTX_REFUSE(BOOT_CPU_RANGE, VTX_NO_FIELD, call->arg, last);
 	call->vm->boot_cpu_id = call->arg;
 	return 0;
+}
+
+/* The fewest that KVM takes. */
+#define MIN_MMU_PAGES 64
+
+/*
+ * A wish, as for KVM's two-dimensional paging: what is above goes now, and comes again when the guest needs it. Whom the host's memory
+ * goes to, the shrinker sees to.
+ */
+static long set_nr_mmu_pages(struct vtx_call *call)
+{
+	u32 pages = call->arg;
+
+	if (pages < MIN_MMU_PAGES)
+		return VTX_REFUSE(MMU_PAGES_FEW, VTX_NO_FIELD, pages, MIN_MMU_PAGES);
+	call->vm->mmu_pages = pages;
+	vtx_ept_shrink_to(&call->vm->ept, pages);
+	return 0;
+}
+
+static long get_nr_mmu_pages(struct vtx_call *call)
+{
+	return call->vm->mmu_pages;
 }
 
 static long get_clock(struct vtx_call *call)
@@ -239,6 +266,8 @@ static const struct vtx_ioctl vm_ioctls[] = {
 	VTX_IOCTL(KVM_SET_TSS_ADDR, VTX_VM_LOCK, set_tss_addr),
 	VTX_IOCTL(KVM_SET_IDENTITY_MAP_ADDR, VTX_IN | VTX_VM_LOCK, set_identity_map_addr),
 	VTX_IOCTL(KVM_SET_BOOT_CPU_ID, VTX_VM_LOCK, set_boot_cpu_id),
+	VTX_IOCTL(KVM_SET_NR_MMU_PAGES, VTX_VM_LOCK, set_nr_mmu_pages),
+	VTX_IOCTL(KVM_GET_NR_MMU_PAGES, VTX_VM_LOCK, get_nr_mmu_pages),
 	VTX_IOCTL(KVM_ENABLE_CAP, VTX_IN | VTX_VM_LOCK, vtx_call_enable_cap),
 	VTX_IOCTL(KVM_GET_TSC_KHZ, VTX_VM_LOCK, vtx_call_get_vm_tsc_khz),
 	VTX_IOCTL(KVM_SET_TSC_KHZ, VTX_VM_LOCK, vtx_call_set_vm_tsc_khz),

@@ -79,6 +79,7 @@ struct vtx_vm {
 	u64 halt_poll;				/* l: longest halt polling + 1, in ns (KVM_CAP_HALT_POLL); 0: as the module says */
 	u32 max_vcpu_id;			/* l: KVM_CAP_MAX_VCPU_ID switched on: ids are below it; 0 not */
 	u32 boot_cpu_id;			/* l: vCPU id of the bootstrap processor */
+	u32 mmu_pages;				/* l: KVM_SET_NR_MMU_PAGES; 0: not said */
 	u32 x2apic_api;				/* l: KVM_X2APIC_API_*; bits are only ever set */
 
 	int spin_last;				/* any: the vCPU (index) that last got a spinner's turn (exits/pause.c) */

@@ -53,6 +53,9 @@ static const struct row {
 	ROW(SPLIT_LATE, provoke_enable_cap, VM, 0, EEXIST, OF(kvm_enable_cap, cap), 1, 0, "KVM_CREATE_VCPU"),
 	ROW(X2APIC_API_FLAGS, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 0x81, 3, "args"),
 	ROW(HALT_POLL_RANGE, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1ull << 32, 0xffffffff, "args"),
+	ROW(MAX_VCPU_ID_BOOT_CPU, provoke_vm_wide, VM, NO_VCPU, EINVAL, OF(kvm_enable_cap, args), 2, 3, "KVM_SET_BOOT_CPU_ID"),
+	ROW(BOOT_CPU_RANGE, provoke_vm_wide, VM, NO_VCPU, EINVAL, NO_FIELD, 1025, 1024, "KVM_CAP_MAX_VCPU_ID"),
+	ROW(MMU_PAGES_FEW, provoke_vm_wide, VM, 0, EINVAL, NO_FIELD, 63, 64, "page tables"),
 	ROW(MAX_VCPU_ID_SET, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 100, 200, "stays"),
 
 	ROW(SLOT_FLAGS, provoke_slots, VM, 0, EINVAL, OF(kvm_userspace_memory_region, flags), 8 | KVM_MEM_READONLY,

@@ -502,6 +502,8 @@ const struct call all_calls[] = {
 	ROW(VM, KVM_SET_TSS_ADDR, .flags = CALL_SCALAR, .value = 0xfffbd000),
 	ROW(VM, KVM_SET_IDENTITY_MAP_ADDR, .fill = identity_map, .with = 0, .never = WITH_VCPU),
 	ROW(VM, KVM_SET_BOOT_CPU_ID, .flags = CALL_SCALAR, .with = 0, .never = WITH_VCPU),
+	ROW(VM, KVM_SET_NR_MMU_PAGES, .flags = CALL_SCALAR, .value = 1000),
+	ROW(VM, KVM_GET_NR_MMU_PAGES, .flags = CALL_SCALAR),
 	ROW(VM, KVM_ENABLE_CAP, .fill = max_vcpu_id, .flags = CALL_ONCE, .with = 0, .never = WITH_VCPU),
 	ROW(VM, KVM_ENABLE_CAP, .fill = dirty_ring, .flags = CALL_ONCE, .with = 0, .never = WITH_VCPU),
 	ROW(VM, KVM_ENABLE_CAP, .fill = split, .flags = CALL_ONCE, .with = 0, .never = WITH_VCPU | WITH_CHIP),

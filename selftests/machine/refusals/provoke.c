@@ -116,11 +116,25 @@ int provoke_enable_cap(struct world *w, u32 code)
 	return ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap);
 }
 
+static int below_boot_cpu(struct world *w)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_MAX_VCPU_ID, .args = { 2 } };
+
+	CHECK_OK(ioctl(w->fd[VM], KVM_SET_BOOT_CPU_ID, 3));
+	return ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap);
+}
+
 int provoke_vm_wide(struct world *w, u32 code)
 {
 	u64 address = 0xfffbc000;
 
 	switch (code) {
+	case VTX_ERROR_MAX_VCPU_ID_BOOT_CPU:
+		return below_boot_cpu(w);
+	case VTX_ERROR_BOOT_CPU_RANGE:
+		return ioctl(w->fd[VM], KVM_SET_BOOT_CPU_ID, 1025);
+	case VTX_ERROR_MMU_PAGES_FEW:
+		return ioctl(w->fd[VM], KVM_SET_NR_MMU_PAGES, 63);
 	case VTX_ERROR_VM_TYPE:
 		return ioctl(w->fd[DEV], KVM_CREATE_VM, 9);
 	case VTX_ERROR_VCPU_ID_RANGE:
