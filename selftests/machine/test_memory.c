@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/servant.h"
+#include "uapi/vtx.h"
 
 #define DATA 0x40000000UL
 #define DATA_SIZE 0x400000UL
@@ -369,10 +370,36 @@ static void everything_unmapped(void)
 	close(v->vm->fd);
 }
 
+/* KVM_SET_NR_MMU_PAGES: the EPT's tables above the number go, and what they mapped is there when it is touched again. */
+static void fewer_tables(void)
+{
+	const u64 step = 0x200000, regions = 130;
+	u8 *data = host_pages(regions * step);
+	struct vcpu *v;
+	bool vtx = dev_has(VTX_CAP_VTX) > 0;
+	u64 tables;
+
+	CHECK(!madvise(data, regions * step, MADV_NOHUGEPAGE), "madvise");
+	v = servant_new(DATA, regions * step, data, 0);
+	if (ioctl(v->vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_MMU_SHADOW_CACHE_CONTROL) <= 0)
+		skip("no KVM_CAP_MMU_SHADOW_CACHE_CONTROL");
+	EXPECT_ERRNO(ioctl(v->vm->fd, KVM_SET_NR_MMU_PAGES, 63), EINVAL);
+	for (u64 i = 0; i < regions; i++)
+		ask(v, WRITE, DATA + i * step, i + 1);
+	tables = vtx ? vm_stat(v->vm, "ept_tables") : 0;
+	EXPECT(!vtx || tables > regions, "%llu tables", (unsigned long long)tables);
+	EXPECT_EQ(ioctl(v->vm->fd, KVM_SET_NR_MMU_PAGES, 64), 0, "KVM_SET_NR_MMU_PAGES");
+	EXPECT_EQ(ioctl(v->vm->fd, KVM_GET_NR_MMU_PAGES, 0), 64, "KVM_GET_NR_MMU_PAGES");
+	if (vtx)
+		EXPECT(vm_stat(v->vm, "ept_tables") <= 64, "%llu tables are left", (unsigned long long)vm_stat(v->vm, "ept_tables"));
+	for (u64 i = 0; i < regions; i++)
+		CHECK_EQ(ask(v, READ, DATA + i * step, 0), i + 1, "what the guest wrote");
+}
+
 static const struct test tests[] = {
 	TEST(shared_view), TEST(dontneed), TEST(unmap_and_remap), TEST(remap_moved), TEST(protection),
 	TEST(fork_and_cow), TEST(fork_under_running_guest), TEST(hammer_one), TEST(hammer_two), TEST(huge_page),
-	TEST(huge_page_misaligned), TEST(file_memory), TEST(everything_unmapped),
+	TEST(huge_page_misaligned), TEST(file_memory), TEST(everything_unmapped), TEST(fewer_tables),
 };
 
 int main(int argc, char **argv)

@@ -56,6 +56,7 @@ static void limited(void)
 	EXPECT(ioctl(vm->fd, KVM_ENABLE_CAP, &cap) == 0, "KVM_CAP_MAX_VCPU_ID 7");
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, 7), EINVAL);
 	vcpu_new_bare(vm, 6);
+	EXPECT_ERRNO(ioctl(vm->fd, KVM_SET_BOOT_CPU_ID, 0), EBUSY);
 	cap.args[0] = 8;
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_ENABLE_CAP, &cap), EINVAL);
 	EXPECT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, 7), EINVAL);
