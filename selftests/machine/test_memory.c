@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "lib/servant.h"
-#include "uapi/vtx.h"
+#include "../../uapi/vtx.h"
 
 #define DATA 0x40000000UL
 #define DATA_SIZE 0x400000UL
