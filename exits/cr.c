@@ -8,6 +8,7 @@
 #include "trace/events.h"
 #include "vmx/cr.h"
 #include "vmx/event.h"
+#include "vmx/guest_debug.h"
 #include "vmx/regs.h"
 
 /* Exit qualification for control-register accesses, SDM vol. 3, table 28-3. */
@@ -123,6 +124,8 @@ int vtx_exit_dr_access(struct vtx_vcpu *vcpu)
 	}
 	if (vtx_cpl(vcpu) > 0)
 		return finish(vcpu, 1);
+	if ((vcpu->debug.control & KVM_GUESTDBG_USE_HW_BP) && (vcpu->debug.dr7 & VTX_DR7_GD))
+		return vtx_debug_exit(vcpu, X86_TRAP_DB, VTX_DR6_BD);
 	if (vtx_get_dr(vcpu, 7) & VTX_DR7_GD) {
 		vtx_inject_debug(vcpu, VTX_DR6_BD);
 		return VTX_EXIT_RESUME;

@@ -9,6 +9,7 @@
 #include <asm/vmx.h>
 #include "exits/exits.h"
 #include "vmx/event.h"
+#include "vmx/guest_debug.h"
 #include "vmx/regs.h"
 
 #define INTR_TYPE(info) ((info) & INTR_INFO_INTR_TYPE_MASK)
@@ -94,6 +95,8 @@ int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu)
 	unblock_nmi(vcpu, info);
 	if (info & INTR_INFO_DELIVER_CODE_MASK)
 		error = vtx_vmread32(VM_EXIT_INTR_ERROR_CODE);
+	if ((vector == X86_TRAP_DB || vector == X86_TRAP_BP) && vtx_debug_wants(vcpu, vector))
+		return vtx_debug_exit(vcpu, vector, vector == X86_TRAP_DB ? vtx_qualification(vcpu) & DEBUG_BITS : 0);
 	if (vector == X86_TRAP_DB)
 		return debug_exception(vcpu, info);
 	if (vcpu->fault_chain || vector == X86_TRAP_AC)

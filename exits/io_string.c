@@ -16,6 +16,7 @@
 #include "irqchip/irqchip.h"
 #include "trace/events.h"
 #include "vmx/event.h"
+#include "vmx/guest_debug.h"
 #include "vmx/regs.h"
 #include "vmx/vm.h"
 
@@ -65,7 +66,7 @@ static void advance(struct vtx_vcpu *vcpu, const struct batch *b, u32 count)
 		add_to_register(vcpu, VTX_RCX, -(u64)count, b->addr_bytes);
 		if (vcpu->regs[VTX_RCX] & vtx_addr_mask(b->addr_bytes)) {
 			if (vtx_rflags(vcpu) & X86_EFLAGS_TF)
-				vtx_inject_debug(vcpu, BIT(14));
+				vtx_debug_stepped(vcpu);
 			return;
 		}
 	}

@@ -76,6 +76,11 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_USER_NMI, 1 },			/* KVM_NMI */
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
 
+	{ KVM_CAP_SET_GUEST_DEBUG, 1 },			/* vmx/guest_debug.c */
+	{ KVM_CAP_SET_GUEST_DEBUG2, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP |
+				    KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_BLOCKIRQ },
+	{ KVM_CAP_X86_ROBUST_SINGLESTEP, 1 },		/* GET_REGS without the debugger's TF */
+
 	/* time */
 	{ KVM_CAP_CLOCKSOURCE, 1 },			/* pv/clock.c */
 	{ KVM_CAP_ADJUST_CLOCK, VTX_CLOCK_FLAGS },	/* KVM_GET_CLOCK, KVM_SET_CLOCK and their flags */

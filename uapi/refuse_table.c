@@ -165,6 +165,8 @@ static const struct vtx_refuse_row rows[] = {
 	    "The guest touched a page of a memory slot that the process has not mapped so: found is the guest-physical, allowed the user address."),
 	ROW(FAULT_CHAIN_ARGUMENT, EINVAL, "VTX_SET_FAULT_CHAIN takes 0 (off) or 1 (intercept every exception)."),
 
+	ROW(GUEST_DEBUG_BUSY, EBUSY,
+	    "KVM_GUESTDBG_INJECT_DB and INJECT_BP find another exception, with the vector that is found, that waits for delivery: KVM_RUN first."),
 	ROW(CPUID_TOO_FEW, E2BIG, "nent is too small for the CPUID table: allowed many entries are enough."),
 	ROW(CPUID_TOO_MANY, E2BIG, "nent must be at most allowed."),
 	ROW(CPUID_AFTER_RUN, EINVAL,

@@ -12,6 +12,7 @@
 #include "uapi/refuse.h"
 #include "vmx/event.h"
 #include "vmx/fpu.h"
+#include "vmx/guest_debug.h"
 #include "vmx/regs.h"
 
 #define XCR0 0	/* the only extended control register there is */
@@ -37,7 +38,7 @@ long vtx_call_get_regs(struct vtx_call *call)
 	for (i = 0; i < VTX_NR_GPRS; i++)
 		values[regs_place[i]] = vtx_gpr(vcpu, i);
 	out->rip = vtx_rip(vcpu);
-	out->rflags = vtx_rflags(vcpu);
+	out->rflags = vtx_debug_rflags(vcpu);
 	return 0;
 }
 
@@ -51,6 +52,7 @@ long vtx_call_set_regs(struct vtx_call *call)
 	for (i = 0; i < VTX_NR_GPRS; i++)
 		vtx_set_gpr(vcpu, i, values[regs_place[i]]);
 	vtx_set_rip(vcpu, in->rip);
+	/* The debugger's TF comes back before the entry (vtx_debug_arm_step()). */
 	vtx_set_rflags(vcpu, in->rflags | X86_EFLAGS_FIXED);
 	/* An exception that waited belonged to the old state. */
 	vcpu->events.exc.pending = false;

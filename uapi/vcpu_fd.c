@@ -18,6 +18,7 @@
 #include "uapi/refuse.h"
 #include "uapi/vtx.h"
 #include "vmx/controls.h"
+#include "vmx/guest_debug.h"
 
 /* ------------------------------------------------------------------ small handlers */
 
@@ -50,6 +51,11 @@ static long set_fault_chain(struct vtx_call *call)
 		return VTX_REFUSE(FAULT_CHAIN_ARGUMENT, VTX_NO_FIELD, call->arg, 1);
 	vtx_controls_set_exceptions(call->vcpu, call->arg);
 	return 0;
+}
+
+static long set_guest_debug(struct vtx_call *call)
+{
+	return vtx_debug_set(call->vcpu, call->data);
 }
 
 /* A dead VM is the last thing that happened to each of its vCPUs. */
@@ -92,6 +98,7 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 	VTX_IOCTL(KVM_SET_VCPU_EVENTS, VTX_IN | VTX_VCPU, vtx_call_set_events),
 	VTX_IOCTL(KVM_GET_DEBUGREGS, VTX_OUT | VTX_VCPU, vtx_call_get_debugregs),
 	VTX_IOCTL(KVM_SET_DEBUGREGS, VTX_IN | VTX_VCPU, vtx_call_set_debugregs),
+	VTX_IOCTL(KVM_SET_GUEST_DEBUG, VTX_IN | VTX_VCPU, set_guest_debug),
 	VTX_IOCTL(KVM_GET_MP_STATE, VTX_OUT | VTX_VCPU, vtx_call_get_mp_state),
 	VTX_IOCTL(KVM_SET_MP_STATE, VTX_IN | VTX_VCPU, vtx_call_set_mp_state),
 	VTX_IOCTL(KVM_GET_LAPIC, VTX_OUT | VTX_VCPU | VTX_LAPIC, get_lapic),

@@ -15,6 +15,7 @@
 #include "irqchip/kernel.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
+#include "vmx/guest_debug.h"
 #include "vmx/vcpu.h"
 
 #define CR8_EXITS (CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING)
@@ -59,6 +60,8 @@ static enum vtx_apicv_mode choose(const struct vtx_vcpu *vcpu)
 		return VTX_APICV_NONE;
 	if (!vtx_caps.apicv)
 		return vtx_caps.tpr_shadow ? VTX_APICV_TPR : VTX_APICV_NONE;
+	if (vtx_debug_blocks_irqs(vcpu))
+		return VTX_APICV_HIDDEN;
 	apic = &vcpu->apic->lapic;
 	if (vtx_lapic_x2apic(apic))
 		return vtx_caps.apicv_x2apic ? VTX_APICV_X2APIC : VTX_APICV_HIDDEN;

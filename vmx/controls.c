@@ -22,10 +22,19 @@ module_param(fault_chain, bool, 0444);
 MODULE_PARM_DESC(fault_chain, "new vCPUs intercept every exception, so that a triple fault shows the whole chain (default N)");
 
 /* With mask and match of page faults both 0, bit 14 alone decides about those (SDM vol. 3, 25.6.3). */
+void vtx_controls_update_exceptions(struct vtx_vcpu *vcpu)
+{
+	u32 bitmap = vcpu->fault_chain ? ~0U : INTERCEPTED_EXCEPTIONS;
+
+	if (vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP)
+		bitmap |= BIT(X86_TRAP_BP);
+	vtx_vmwrite32(EXCEPTION_BITMAP, bitmap);
+}
+
 void vtx_controls_set_exceptions(struct vtx_vcpu *vcpu, bool all)
 {
 	vcpu->fault_chain = all;
-	vtx_vmwrite32(EXCEPTION_BITMAP, all ? ~0U : INTERCEPTED_EXCEPTIONS);
+	vtx_controls_update_exceptions(vcpu);
 }
 
 void vtx_controls_setup(struct vtx_vcpu *vcpu)

@@ -10,6 +10,7 @@
 void vtx_controls_setup(struct vtx_vcpu *vcpu);		/* new VMCS, loaded */
 void vtx_controls_set_ia32e(struct vtx_vcpu *vcpu, bool on);
 void vtx_controls_set_exceptions(struct vtx_vcpu *vcpu, bool all);	/* intercept all, or those that must be */
+void vtx_controls_update_exceptions(struct vtx_vcpu *vcpu);	/* the debugger wants others */
 void vtx_controls_set_windows(struct vtx_vcpu *vcpu, bool irq, bool nmi);
 void vtx_controls_set_preemption_timer(struct vtx_vcpu *vcpu, bool on);
 

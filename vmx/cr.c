@@ -15,6 +15,7 @@
 #include "vmx/caps.h"
 #include "vmx/controls.h"
 #include "vmx/cr.h"
+#include "vmx/guest_debug.h"
 #include "vmx/regs.h"
 
 #define CR0_KNOWN                                                                                               \
@@ -343,7 +344,7 @@ int vtx_set_dr(struct vtx_vcpu *vcpu, unsigned int n, u64 value)
 		if (value >> 32)
 			return 1;
 		vcpu->dr7 = (value & ~(u64)(BIT(11) | BIT(12) | BIT(14) | BIT(15))) | VTX_DR7_FIXED;
-		vtx_vmwritel(GUEST_DR7, vcpu->dr7);
+		vtx_debug_load_dr7(vcpu);
 		return 0;
 	}
 	return 1;

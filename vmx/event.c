@@ -14,6 +14,7 @@
 #include "vmx/controls.h"
 #include "vmx/cr.h"
 #include "vmx/event.h"
+#include "vmx/guest_debug.h"
 #include "vmx/regs.h"
 
 /* Interruption-type field of the VM-entry and IDT-vectoring information (SDM vol. 3, table 25-17). */
@@ -157,7 +158,7 @@ void vtx_deliver_payload(struct vtx_vcpu *vcpu)
 		vcpu->dr6 = (vcpu->dr6 & ~(u64)DR_TRAP_BITS) | VTX_DR6_FIXED | (e->payload & (DR_TRAP_BITS | VTX_DR6_BD | DR_STEP | VTX_DR6_BT));
 		if (vcpu->dr7 & VTX_DR7_GD) {
 			vcpu->dr7 &= ~(u64)VTX_DR7_GD;
-			vtx_vmwritel(GUEST_DR7, vcpu->dr7);
+			vtx_debug_load_dr7(vcpu);
 		}
 	}
 }
@@ -320,6 +321,8 @@ static void choose_new(struct vtx_vcpu *vcpu)
 		enter_exception(vcpu);
 		return;
 	}
+	if (vtx_debug_blocks_irqs(vcpu))
+		return;
 	/* While one is in service only one more is latched. */
 	if (atomic_read(&ev->nmi_pending) > 1 && vtx_nmi_blocked(vcpu))
 		atomic_set(&ev->nmi_pending, 1);
@@ -359,9 +362,9 @@ void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 	else
 		choose_new(vcpu);
 
-	wants_nmi = atomic_read(&ev->nmi_pending);
+	wants_nmi = atomic_read(&ev->nmi_pending) && !vtx_debug_blocks_irqs(vcpu);
 	ev->user_window = user_waits_for_window(vcpu);
-	wants_irq = waits_for_us(vcpu) || ev->user_window;
+	wants_irq = (waits_for_us(vcpu) && !vtx_debug_blocks_irqs(vcpu)) || ev->user_window;
 	/* What the processor delivers by itself needs no window, except to see whether IF is ever set. */
 	held = vtx_apicv_before_entry(vcpu);
 	if (unlikely(wants_irq | held || vcpu->livelock.window_since))

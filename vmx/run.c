@@ -23,6 +23,7 @@
 #include "vmx/controls.h"
 #include "vmx/entry_state.h"
 #include "vmx/event.h"
+#include "vmx/guest_debug.h"
 #include "vmx/halt_poll.h"
 #include "vmx/regs.h"
 #include "vmx/session.h"
@@ -385,6 +386,8 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 		return trace_stop(vcpu);
 	if (test_and_clear_bit(VTX_REQ_TRIPLE_FAULT, &vcpu->requests))
 		return vtx_triple_fault_raised(vcpu);
+	if (test_and_clear_bit(VTX_REQ_DEBUG_STEP, &vcpu->requests))
+		return vtx_debug_step_exit(vcpu);
 	if (test_and_clear_bit(VTX_REQ_IOAPIC_EOI, &vcpu->requests)) {
 		r = ioapic_eoi(vcpu);
 		if (r != VTX_EXIT_RESUME)
@@ -461,6 +464,8 @@ static int run_once(struct vtx_vcpu *vcpu)
 		vcpu->counts.request_irq_exits++;
 		return VTX_EXIT_USER;
 	}
+	if (vtx_debug_steps(vcpu))
+		vtx_debug_arm_step(vcpu);
 	r = inner_loop(vcpu);
 	/*
 	 * User space reads a ring without asking: what the processor has logged is in it whenever the vCPU is not in the

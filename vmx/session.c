@@ -45,12 +45,12 @@ void vtx_session_setup(void)
 
 static void load_debug_registers(struct vtx_vcpu *vcpu)
 {
-	if (likely(!(vcpu->dr7 & DR7_ENABLED)))
+	if (likely(!(vcpu->hw_dr7 & DR7_ENABLED)))
 		return;
-	set_debugreg(vcpu->db[0], 0);
-	set_debugreg(vcpu->db[1], 1);
-	set_debugreg(vcpu->db[2], 2);
-	set_debugreg(vcpu->db[3], 3);
+	set_debugreg(vcpu->hw_db[0], 0);
+	set_debugreg(vcpu->hw_db[1], 1);
+	set_debugreg(vcpu->hw_db[2], 2);
+	set_debugreg(vcpu->hw_db[3], 3);
 }
 
 /* A VM exit leaves DR7 at 0x400 (SDM vol. 3, 28.5.1): the host's own breakpoints must be armed again. */

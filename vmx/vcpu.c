@@ -24,6 +24,7 @@
 #include "vmx/cr.h"
 #include "vmx/entry_state.h"
 #include "vmx/event.h"
+#include "vmx/guest_debug.h"
 #include "vmx/host_state.h"
 #include "vmx/onoff.h"
 #include "vmx/regs.h"
@@ -133,7 +134,7 @@ void vtx_skip_bytes(struct vtx_vcpu *vcpu, unsigned int len)
 	if (unlikely(shadow & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
 		vtx_set_interruptibility(vcpu, shadow & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
 	if (unlikely(vtx_rflags(vcpu) & X86_EFLAGS_TF))
-		vtx_inject_debug(vcpu, DR_STEP);
+		vtx_debug_stepped(vcpu);
 }
 
 void vtx_skip_insn(struct vtx_vcpu *vcpu)
@@ -189,7 +190,7 @@ void vtx_vcpu_reset(struct vtx_vcpu *vcpu, bool init)
 	memset(vcpu->db, 0, sizeof(vcpu->db));
 	vcpu->dr6 = VTX_DR6_FIXED;
 	vcpu->dr7 = VTX_DR7_FIXED;
-	vtx_vmwritel(GUEST_DR7, vcpu->dr7);
+	vtx_debug_load_dr7(vcpu);
 	vcpu->cr2 = 0;
 	vcpu->cr8 = 0;
 

@@ -55,6 +55,7 @@ enum vtx_request {
 	VTX_REQ_UNBLOCK,	/* leave HLT even without an event (KVM_SET_MP_STATE and the like) */
 	VTX_REQ_PML,		/* PML on or off, as the slots want it (ept/pml.c) */
 	VTX_REQ_RING_FULL,	/* the dirty ring is near its end: leave with KVM_EXIT_DIRTY_RING_FULL */
+	VTX_REQ_DEBUG_STEP,	/* leave with KVM_EXIT_DEBUG: an instruction that vtx executed was a step (vmx/guest_debug.c) */
 	VTX_REQ_TRACE_STOP,	/* leave with KVM_EXIT_DEBUG: a rule of the stream's filter says so */
 	VTX_REQ_IOAPIC_EOI,	/* leave with KVM_EXIT_IOAPIC_EOI: vtx_take_ioapic_eoi() */
 	VTX_NR_REQS,
@@ -134,7 +135,13 @@ struct vtx_vcpu {
 	u64 xcr0;
 	u64 apic_base;
 	u64 pdptrs[4];
-	u64 db[4], dr6, dr7;
+	u64 db[4], dr6, dr7;		/* the guest's */
+	const u64 *hw_db;		/* those in the processor: these or the debugger's (vmx/guest_debug.c) */
+	u64 hw_dr7;
+	struct {
+		u32 control;		/* KVM_GUESTDBG_*; 0: not debugged */
+		u64 db[4], dr7;		/* with KVM_GUESTDBG_USE_HW_BP */
+	} debug;
 
 	/* --- event windows and controls last written to the VMCS (vmx/controls.c) --- */
 	u32 pin_ctrl, exec_ctrl, exec2_ctrl, entry_ctrl;

@@ -36,6 +36,7 @@ static const struct row {
 	    sizeof(struct vtx_ext_error), "size"),
 	ROW(EXT_ERROR_FLAGS, provoke_any, VM, 0, EINVAL, OF(vtx_ext_error_buffer, flags), 4, 0, "flags"),
 	ROW(EXT_ERROR_ADDRESS, provoke_any, VM, 0, EFAULT, OF(vtx_ext_error_buffer, address), 32, 0, "address"),
+	ROW(GUEST_DEBUG_BUSY, provoke_any, VCPU, 0, EBUSY, OF(kvm_guest_debug, control), 3, 0, "KVM_RUN"),
 	ROW(FAULT_CHAIN_ARGUMENT, provoke_any, VCPU, 0, EINVAL, NO_FIELD, 2, 1, "intercept"),
 
 	ROW(VM_TYPE, provoke_vm_wide, DEV, 0, EINVAL, NO_FIELD, 9, 0, "type"),

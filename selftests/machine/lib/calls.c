@@ -555,6 +555,7 @@ const struct call all_calls[] = {
 	ROW(VCPU, KVM_GET_LAPIC),
 	ROW(VCPU, KVM_SET_LAPIC, .get = KVM_GET_LAPIC),
 	ROW(VCPU, KVM_SET_VAPIC_ADDR),
+	ROW(VCPU, KVM_SET_GUEST_DEBUG),
 	ROW(VCPU, KVM_GET_MSRS, .fill = msrs),
 	ROW(VCPU, KVM_SET_MSRS, .fill = msrs, .get = KVM_GET_MSRS),
 	ROW(VCPU, KVM_SET_CPUID, .fill = cpuid1),

@@ -44,6 +44,7 @@ void world_free(struct world *w)
 int provoke_any(struct world *w, u32 code)
 {
 	struct kvm_lapic_state lapic;
+	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_INJECT_BP };
 
 	switch (code) {
 	case VTX_ERROR_IOCTL_UNKNOWN_DEVICE:
@@ -60,6 +61,9 @@ int provoke_any(struct world *w, u32 code)
 		return ioctl(w->fd[VCPU], KVM_GET_REGS, 24);
 	case VTX_ERROR_LAPIC_MISSING:
 		return ioctl(w->fd[VCPU], KVM_GET_LAPIC, &lapic);
+	case VTX_ERROR_GUEST_DEBUG_BUSY:
+		CHECK_OK(ioctl(w->fd[VCPU], KVM_SET_GUEST_DEBUG, &debug));
+		return ioctl(w->fd[VCPU], KVM_SET_GUEST_DEBUG, &debug);
 	case VTX_ERROR_FAULT_CHAIN_ARGUMENT:
 		return ioctl(w->fd[VCPU], VTX_SET_FAULT_CHAIN, 2);
 	case VTX_ERROR_EXT_ERROR_FLAGS:
