@@ -203,6 +203,32 @@ static void first_list(void)
 	faults_end();
 }
 
+/* What a VM gets with its first local APIC. */
+static void first_lapic(void)
+{
+	bool failed = true;
+	int vm;
+
+	test_timeout(SECONDS);
+	faults_begin();
+	vm = (int)CHECK_OK(ioctl(dev_open(), KVM_CREATE_VM, 0));
+	CHECK_OK(ioctl(vm, KVM_CREATE_IRQCHIP, 0));
+	for (unsigned int n = 1; failed; n++) {
+		int vcpu, error;
+
+		CHECK(n < MANY, "KVM_CREATE_VCPU has no end");
+		faults_arm(n, false);
+		vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+		error = errno;
+		failed = faults_disarm();
+		faults_read_log("KVM_CREATE_VCPU");
+		CHECK(vcpu >= 0 || (failed && fault_errno(error)), "fault %u: %s", n, strerror(error));
+		if (vcpu >= 0)
+			break; /* a fault that only cost a file of debugfs */
+	}
+	faults_end();
+}
+
 static void vm_calls(void)
 {
 	walk_calls(CALL_VM);
@@ -543,7 +569,7 @@ static void module_init(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(device_calls), TEST(first_vm), TEST(first_list),
+		TEST(device_calls), TEST(first_vm), TEST(first_list), TEST(first_lapic),
 		TEST(vm_calls),
 		TEST(vcpu_calls),
 		TEST(run),
