@@ -172,60 +172,78 @@ static void first_vm(void)
 	CHECK(!status, "KVM_CREATE_VM has no end");
 }
 
-/* What the module works out at the first call that asks for it. */
-static void first_list(void)
+/*
+ * One call with ever later faults until there is none. An odd number: that fault alone, an even one: all from that one on, which is
+ * what an allocation needs that has another way out.
+ */
+static void walk_first(const char *what, void (*before)(void), int (*call)(void))
 {
-	struct {
+	bool failed = true;
+
+	for (unsigned int n = 2; failed; n++) {
+		int ret, error;
+
+		CHECK(n < MANY, "%s has no end", what);
+		all = !(n & 1);
+		if (before)
+			before();
+		faults_arm(n / 2, all);
+		ret = call();
+		error = errno;
+		failed = faults_disarm();
+		faults_read_log(what);
+		CHECK(ret >= 0 || (failed && fault_errno(error)), "%s, fault %u: %s", what, n / 2, strerror(error));
+	}
+}
+
+/* What the module works out at the first call that asks for it. */
+static int first_dev = -1;
+
+static int get_list(void)
+{
+	static struct {
 		struct kvm_msr_list list;
 		u32 indices[500];
 	} arg;
-	bool failed = true;
-	int dev;
 
+	arg.list.nmsrs = ARRAY_SIZE(arg.indices);
+	return ioctl(first_dev, KVM_GET_MSR_INDEX_LIST, &arg);
+}
+
+static void first_list(void)
+{
 	if (!module_file())
 		skip("no file of the module");
 	test_timeout(SECONDS);
 	faults_begin();
 	CHECK(!module_unload("vtx") && !module_load(module_file(), module_params()), "loading anew");
-	dev = dev_open();
-	for (unsigned int n = 1; failed; n++) {
-		int ret, error;
-
-		CHECK(n < MANY, "KVM_GET_MSR_INDEX_LIST has no end");
-		arg.list.nmsrs = ARRAY_SIZE(arg.indices);
-		faults_arm(n, false);
-		ret = ioctl(dev, KVM_GET_MSR_INDEX_LIST, &arg);
-		error = errno;
-		failed = faults_disarm();
-		faults_read_log("KVM_GET_MSR_INDEX_LIST");
-		CHECK(!ret || (failed && fault_errno(error)), "fault %u: %s", n, strerror(error));
-	}
+	first_dev = dev_open();
+	walk_first("KVM_GET_MSR_INDEX_LIST", NULL, get_list);
 	faults_end();
 }
 
-/* What a VM gets with its first local APIC. */
+/* What a VM gets with its first local APIC: a VM each time. */
+static int first_vm_fd = -1;
+
+static int create_vcpu(void)
+{
+	return ioctl(first_vm_fd, KVM_CREATE_VCPU, 0);
+}
+
+static void fresh_vm(void)
+{
+	if (first_vm_fd >= 0)
+		close(first_vm_fd);
+	first_vm_fd = (int)CHECK_OK(ioctl(first_dev, KVM_CREATE_VM, 0));
+	CHECK_OK(ioctl(first_vm_fd, KVM_CREATE_IRQCHIP, 0));
+}
+
 static void first_lapic(void)
 {
-	bool failed = true;
-	int vm;
-
 	test_timeout(SECONDS);
 	faults_begin();
-	vm = (int)CHECK_OK(ioctl(dev_open(), KVM_CREATE_VM, 0));
-	CHECK_OK(ioctl(vm, KVM_CREATE_IRQCHIP, 0));
-	for (unsigned int n = 1; failed; n++) {
-		int vcpu, error;
-
-		CHECK(n < MANY, "KVM_CREATE_VCPU has no end");
-		faults_arm(n, false);
-		vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
-		error = errno;
-		failed = faults_disarm();
-		faults_read_log("KVM_CREATE_VCPU");
-		CHECK(vcpu >= 0 || (failed && fault_errno(error)), "fault %u: %s", n, strerror(error));
-		if (vcpu >= 0)
-			break; /* a fault that only cost a file of debugfs */
-	}
+	first_dev = dev_open();
+	walk_first("KVM_CREATE_VCPU", fresh_vm, create_vcpu);
 	faults_end();
 }
 
