@@ -54,9 +54,8 @@ typedef int64_t s64;
 #define BUILD_BUG_ON(cond) _Static_assert(!(cond), #cond)
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
-/* As in the kernel: each use says there what it pairs with. */
-#define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define smp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE) /* each use says what it pairs with */
+#define smp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE) /* each use says what it pairs with */
 #define min(a, b)                              \
 	({                                     \
 		__typeof__(a) __min_a = (a);   \

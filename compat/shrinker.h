@@ -6,6 +6,7 @@
 #define VTX_COMPAT_SHRINKER_H
 
 /* Before it: 6.1's takes their types for granted. */
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/types.h>
 

@@ -172,34 +172,78 @@ static void first_vm(void)
 	CHECK(!status, "KVM_CREATE_VM has no end");
 }
 
-/* What the module works out at the first call that asks for it. */
-static void first_list(void)
+/*
+ * One call with ever later faults until there is none. An odd number: that fault alone, an even one: all from that one on, which is
+ * what an allocation needs that has another way out.
+ */
+static void walk_first(const char *what, void (*before)(void), int (*call)(void))
 {
-	struct {
+	bool failed = true;
+
+	for (unsigned int n = 2; failed; n++) {
+		int ret, error;
+
+		CHECK(n < MANY, "%s has no end", what);
+		all = !(n & 1);
+		if (before)
+			before();
+		faults_arm(n / 2, all);
+		ret = call();
+		error = errno;
+		failed = faults_disarm();
+		faults_read_log(what);
+		CHECK(ret >= 0 || (failed && fault_errno(error)), "%s, fault %u: %s", what, n / 2, strerror(error));
+	}
+}
+
+/* What the module works out at the first call that asks for it. */
+static int first_dev = -1;
+
+static int get_list(void)
+{
+	static struct {
 		struct kvm_msr_list list;
 		u32 indices[500];
 	} arg;
-	bool failed = true;
-	int dev;
 
+	arg.list.nmsrs = ARRAY_SIZE(arg.indices);
+	return ioctl(first_dev, KVM_GET_MSR_INDEX_LIST, &arg);
+}
+
+static void first_list(void)
+{
 	if (!module_file())
 		skip("no file of the module");
 	test_timeout(SECONDS);
 	faults_begin();
 	CHECK(!module_unload("vtx") && !module_load(module_file(), module_params()), "loading anew");
-	dev = dev_open();
-	for (unsigned int n = 1; failed; n++) {
-		int ret, error;
+	first_dev = dev_open();
+	walk_first("KVM_GET_MSR_INDEX_LIST", NULL, get_list);
+	faults_end();
+}
 
-		CHECK(n < MANY, "KVM_GET_MSR_INDEX_LIST has no end");
-		arg.list.nmsrs = ARRAY_SIZE(arg.indices);
-		faults_arm(n, false);
-		ret = ioctl(dev, KVM_GET_MSR_INDEX_LIST, &arg);
-		error = errno;
-		failed = faults_disarm();
-		faults_read_log("KVM_GET_MSR_INDEX_LIST");
-		CHECK(!ret || (failed && fault_errno(error)), "fault %u: %s", n, strerror(error));
-	}
+/* What a VM gets with its first local APIC: a VM each time. */
+static int first_vm_fd = -1;
+
+static int create_vcpu(void)
+{
+	return ioctl(first_vm_fd, KVM_CREATE_VCPU, 0);
+}
+
+static void fresh_vm(void)
+{
+	if (first_vm_fd >= 0)
+		close(first_vm_fd);
+	first_vm_fd = (int)CHECK_OK(ioctl(first_dev, KVM_CREATE_VM, 0));
+	CHECK_OK(ioctl(first_vm_fd, KVM_CREATE_IRQCHIP, 0));
+}
+
+static void first_lapic(void)
+{
+	test_timeout(SECONDS);
+	faults_begin();
+	first_dev = dev_open();
+	walk_first("KVM_CREATE_VCPU", fresh_vm, create_vcpu);
 	faults_end();
 }
 
@@ -543,7 +587,7 @@ static void module_init(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(device_calls), TEST(first_vm), TEST(first_list),
+		TEST(device_calls), TEST(first_vm), TEST(first_list), TEST(first_lapic),
 		TEST(vm_calls),
 		TEST(vcpu_calls),
 		TEST(run),
