@@ -26,6 +26,7 @@ help:
 	@echo 'make unit         unit tests alone (seconds)'
 	@echo 'make fuzz         fuzzers, SECONDS=60 each'
 	@echo 'make test-tools   perf, trace-cmd, kvm_stat and kvmexit of Debian against vtx, in the machine (minutes)'
+	@echo 'make test-qemu    Debian'"'"'s QEMU boots Linux on vtx: machine types, interrupt controllers, CPUs (25 minutes)'
 	@echo 'make test-kvm-selftests   KVM'"'"'s own selftests on vtx, beside kvm_intel (half an hour)'
 	@echo 'make test-debug   the machine tests on a kernel that watches memory, locks and leaks; KERNEL=kcsan: data races'
 	@echo 'make test-faults  every allocation fails once, in every call'
@@ -133,6 +134,9 @@ fuzz:
 test-tools: stage-6.1
 	selftests/machine/tools/run
 
+test-qemu: stage-6.1
+	@selftests/qemu/run
+
 # Fetches and builds them on first use.
 test-kvm-selftests: stage-6.1 stage-6.12
 	@selftests/kvm/test-kvm-selftests
@@ -176,5 +180,5 @@ clean:
 	$(MAKE) -s -C userspace-vmm clean
 	-test -n '$(KDIR)' && $(MAKE) -s -C $(KDIR) M=$(TOP) clean
 
-.PHONY: help module tools install install-module run test test-tools test-kvm-selftests test-ends unit fuzz bench lint man-lint clean test-debug test-faults coverage fuzz-ioctl stage-plain stage-kcov stage-gcov \
+.PHONY: help module tools install install-module run test test-tools test-kvm-selftests test-qemu test-ends unit fuzz bench lint man-lint clean test-debug test-faults coverage fuzz-ioctl stage-plain stage-kcov stage-gcov \
 	$(KERNELS:%=stage-%) $(WATCHING:%=stage-%)
