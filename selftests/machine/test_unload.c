@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/klog.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -212,6 +213,8 @@ static void reader(void)
 /* One VMM after the other, each with all there is, ended at once or killed. Without vtx it waits. */
 static void vmms(unsigned int seed)
 {
+	pid_t me = getpid();
+
 	for (;;) {
 		pid_t pid = fork();
 
@@ -220,7 +223,9 @@ static void vmms(unsigned int seed)
 			struct kvm_irqfd irqfd = { .fd = (u32)eventfd(0, EFD_CLOEXEC), .gsi = 5 };
 			struct busy b;
 
-			if (dev < 0)
+			/* With its parent, which is killed at any moment as well. */
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (dev < 0 || getppid() != me)
 				_exit(0);
 			busy_start(&b, 2);
 			CHECK_OK(ioctl(b.v[0]->vm->fd, KVM_IRQFD, &irqfd));
