@@ -144,8 +144,9 @@ bool vtx_tlb_check_entry(struct vtx_vcpu *vcpu);
 
 /* ---- the shrinker (ept/shrink.c): module load and unload */
 int vtx_ept_shrinker_init(void);
-void vtx_ept_shrink_to(struct vtx_ept *ept, unsigned long tables);	/* gives back what is above; may sleep */
 void vtx_ept_shrinker_exit(void);
+/* KVM_SET_NR_MMU_PAGES: gives back the tables above that number; may sleep. */
+void vtx_ept_shrink_to(struct vtx_ept *ept, unsigned long tables);
 
 /* INVVPID of one vCPU's own translations (guest-visible flushes: CR0/CR4 changes, INVPCID emulation). */
 void vtx_vpid_flush(struct vtx_vcpu *vcpu);

@@ -17,6 +17,7 @@
 #include "exits/mmio_log.h"
 #include "trace/events.h"
 #include "vmx/event.h"
+#include "vmx/guest_debug.h"
 #include "vmx/regs.h"
 
 #define MAX_ITERATIONS 256	/* of a REP instruction between two looks at signals and interrupts */
@@ -150,12 +151,9 @@ static void store_state(struct vtx_vcpu *vcpu, const struct vtx_emu *e)
 /* An instruction, or an iteration of one, has ended: blocking by STI or MOV SS ends, TF traps (SDM vol. 3, 17.3.1.4). */
 static void instruction_ended(struct vtx_vcpu *vcpu, bool single_step)
 {
-	u32 state = vtx_interruptibility(vcpu);
-
-	if (state & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS))
-		vtx_set_interruptibility(vcpu, state & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
+	vtx_end_shadow(vcpu);
 	if (single_step)
-		vtx_inject_debug(vcpu, BIT(14));
+		vtx_debug_stepped(vcpu);
 }
 
 /*

@@ -13,7 +13,6 @@
 #include "vmx/regs.h"
 
 #define INTR_TYPE(info) ((info) & INTR_INFO_INTR_TYPE_MASK)
-#define SHADOW		(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
 #define PENDING_BS	BIT(14)
 #define DEBUG_BITS	(DR_TRAP_BITS | BIT(13) | BIT(14))	/* of the qualification, SDM vol. 3, table 28-1 */
 
@@ -24,11 +23,9 @@
 static void step_over_int1(struct vtx_vcpu *vcpu)
 {
 	u64 rip = vtx_rip(vcpu) + vtx_insn_len(vcpu);
-	u32 state = vtx_interruptibility(vcpu);
 
 	vtx_set_rip(vcpu, vtx_in_64bit_code(vcpu) ? rip : (u32)rip);
-	if (state & SHADOW)
-		vtx_set_interruptibility(vcpu, state & ~SHADOW);
+	vtx_end_shadow(vcpu);
 }
 
 static int debug_exception(struct vtx_vcpu *vcpu, u32 info)
@@ -37,7 +34,7 @@ static int debug_exception(struct vtx_vcpu *vcpu, u32 info)
 
 	if (INTR_TYPE(info) == INTR_TYPE_PRIV_SW_EXCEPTION) {
 		step_over_int1(vcpu);
-	} else if ((vtx_rflags(vcpu) & X86_EFLAGS_TF) && (vtx_interruptibility(vcpu) & SHADOW)) {
+	} else if ((vtx_rflags(vcpu) & X86_EFLAGS_TF) && (vtx_interruptibility(vcpu) & VTX_SHADOW)) {
 		/* The entry that injects it demands a pending single step in this state (SDM vol. 3, 27.3.1.5; XSA-308). */
 		vtx_vmwritel(GUEST_PENDING_DBG_EXCEPTIONS, vtx_vmreadl(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_BS);
 	}

@@ -137,12 +137,10 @@ static bool take_event(struct vtx_vcpu *vcpu, struct vtx_task_switch *what)
 
 static void finish(struct vtx_vcpu *vcpu, const struct vtx_task_state *s)
 {
-	u32 state = vtx_interruptibility(vcpu);
-
 	store_state(vcpu, s);
 	vtx_set_cr0(vcpu, vtx_cr0(vcpu) | X86_CR0_TS);
 	vtx_set_dr(vcpu, 7, vtx_get_dr(vcpu, 7) & ~(u64)DR7_LOCAL_ENABLES);
-	vtx_set_interruptibility(vcpu, state & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
+	vtx_end_shadow(vcpu);
 }
 
 int vtx_exit_task_switch(struct vtx_vcpu *vcpu)

@@ -106,7 +106,7 @@ static void set_interrupt(struct vtx_vcpu *vcpu, const struct kvm_vcpu_events *i
 	}
 	if (!(in->flags & KVM_VCPUEVENT_VALID_SHADOW))
 		return;
-	shadow = vtx_interruptibility(vcpu) & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS);
+	shadow = vtx_interruptibility(vcpu) & ~VTX_SHADOW;
 	if (in->interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS)
 		shadow |= GUEST_INTR_STATE_MOV_SS;
 	else if (in->interrupt.shadow & KVM_X86_SHADOW_INT_STI)

@@ -209,7 +209,7 @@ int vtx_vcpu_fd_create(struct vtx_vm *vm, u32 id)
 {
 	struct vtx_vcpu *vcpu;
 	struct file *file;
-	u32 ids = vm->max_vcpu_id ?: VTX_MAX_VCPU_ID;
+	u32 ids = vtx_vm_ids(vm);
 	int fd;
 
 	if (id >= ids)

@@ -84,7 +84,7 @@ static long set_identity_map_addr(struct vtx_call *call)
 
 static long set_boot_cpu_id(struct vtx_call *call)
 {
-	u32 last = call->vm->max_vcpu_id ?: VTX_MAX_VCPU_ID;
+	u32 last = vtx_vm_ids(call->vm);
 
 	if (vtx_vm_num_vcpus(call->vm))
 		return VTX_REFUSE(BOOT_CPU_LATE, VTX_NO_FIELD, vtx_vm_num_vcpus(call->vm), 0);

@@ -22,7 +22,6 @@ enum { TYPE_EXT_INTR = 0, TYPE_NMI = 2, TYPE_HARD_EXCEPTION = 3, TYPE_SOFT_INTR 
 
 #define INFO_VALID INTR_INFO_VALID_MASK
 #define INFO_ERROR INTR_INFO_DELIVER_CODE_MASK
-#define BLOCKED_BY_SHADOW (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
 
 /* ------------------------------------------------------------------ exceptions */
 
@@ -205,7 +204,7 @@ static bool event_on_its_way(struct vtx_vcpu *vcpu)
 
 bool vtx_irq_window_open(struct vtx_vcpu *vcpu)
 {
-	return (vtx_rflags(vcpu) & X86_EFLAGS_IF) && !(vtx_interruptibility(vcpu) & BLOCKED_BY_SHADOW) && !event_on_its_way(vcpu);
+	return (vtx_rflags(vcpu) & X86_EFLAGS_IF) && !(vtx_interruptibility(vcpu) & VTX_SHADOW) && !event_on_its_way(vcpu);
 }
 
 /* User space's controller is heard: with a local APIC here it is a PIC at LINT0. */
@@ -232,9 +231,17 @@ static bool irq_waits(struct vtx_vcpu *vcpu)
 	return vcpu->events.user_irq >= 0;
 }
 
-/* Does something wait that vtx has to inject? */
+/* Does an NMI wait that may come? */
+static bool nmi_waits(struct vtx_vcpu *vcpu)
+{
+	return atomic_read(&vcpu->events.nmi_pending) && !vtx_debug_blocks_irqs(vcpu);
+}
+
+/* Does an interrupt wait that vtx has to inject? */
 static bool waits_for_us(struct vtx_vcpu *vcpu)
 {
+	if (vtx_debug_blocks_irqs(vcpu))
+		return false;
 	return vcpu->apic ? vtx_irq_to_inject(vcpu) : vcpu->events.user_irq >= 0;
 }
 
@@ -246,7 +253,7 @@ bool vtx_vcpu_has_event(struct vtx_vcpu *vcpu)
 		return true;
 	if (atomic_read(&ev->nmi_pending) && !vtx_nmi_blocked(vcpu))
 		return true;
-	return (vtx_rflags(vcpu) & X86_EFLAGS_IF) && !(vtx_interruptibility(vcpu) & BLOCKED_BY_SHADOW) && irq_waits(vcpu);
+	return (vtx_rflags(vcpu) & X86_EFLAGS_IF) && !(vtx_interruptibility(vcpu) & VTX_SHADOW) && irq_waits(vcpu);
 }
 
 /* ------------------------------------------------------------------ before an entry */
@@ -321,12 +328,10 @@ static void choose_new(struct vtx_vcpu *vcpu)
 		enter_exception(vcpu);
 		return;
 	}
-	if (vtx_debug_blocks_irqs(vcpu))
-		return;
 	/* While one is in service only one more is latched. */
 	if (atomic_read(&ev->nmi_pending) > 1 && vtx_nmi_blocked(vcpu))
 		atomic_set(&ev->nmi_pending, 1);
-	if (atomic_read(&ev->nmi_pending) && !(vtx_interruptibility(vcpu) & (GUEST_INTR_STATE_NMI | BLOCKED_BY_SHADOW))) {
+	if (nmi_waits(vcpu) && !(vtx_interruptibility(vcpu) & (GUEST_INTR_STATE_NMI | VTX_SHADOW))) {
 		atomic_dec(&ev->nmi_pending);
 		ev->nmi_injected = true;
 		enter_nmi(vcpu);
@@ -351,7 +356,7 @@ static void choose_new(struct vtx_vcpu *vcpu)
 void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 {
 	struct vtx_events *ev = &vcpu->events;
-	bool wants_irq, wants_nmi, held;
+	bool wants_irq, held;
 
 	if (ev->exc.injected)
 		enter_exception(vcpu);
@@ -362,14 +367,13 @@ void vtx_events_before_entry(struct vtx_vcpu *vcpu)
 	else
 		choose_new(vcpu);
 
-	wants_nmi = atomic_read(&ev->nmi_pending) && !vtx_debug_blocks_irqs(vcpu);
 	ev->user_window = user_waits_for_window(vcpu);
-	wants_irq = (waits_for_us(vcpu) && !vtx_debug_blocks_irqs(vcpu)) || ev->user_window;
+	wants_irq = waits_for_us(vcpu) || ev->user_window;
 	/* What the processor delivers by itself needs no window, except to see whether IF is ever set. */
 	held = vtx_apicv_before_entry(vcpu);
 	if (unlikely(wants_irq | held || vcpu->livelock.window_since))
 		vtx_livelock_waits(&vcpu->livelock, !(wants_irq | held) || (vtx_rflags(vcpu) & X86_EFLAGS_IF));
-	vtx_controls_set_windows(vcpu, wants_irq || (held && vcpu->livelock.window_watched), wants_nmi);
+	vtx_controls_set_windows(vcpu, wants_irq || (held && vcpu->livelock.window_watched), nmi_waits(vcpu));
 	/* An exception still pending behind a re-injected event gets its turn at the next exit. */
 	if (ev->exc.pending)
 		vtx_vcpu_request(vcpu, VTX_REQ_EVENT);

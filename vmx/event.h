@@ -7,6 +7,7 @@
 #define VTX_VMX_EVENT_H
 
 #include <asm/trapnr.h>
+#include <asm/vmx.h>
 #include "vmx/vcpu.h"
 
 /*
@@ -59,8 +60,18 @@ bool vtx_user_irq_welcome(struct vtx_vcpu *vcpu);
 bool vtx_nmi_blocked(struct vtx_vcpu *vcpu);
 void vtx_set_nmi_blocked(struct vtx_vcpu *vcpu, bool blocked);
 /* STI / MOV SS shadow bits, GUEST_INTR_STATE_* of asm/vmx.h. */
+#define VTX_SHADOW (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
 u32 vtx_interruptibility(struct vtx_vcpu *vcpu);
 void vtx_set_interruptibility(struct vtx_vcpu *vcpu, u32 value);
+
+/* An instruction has ended, and with it what the one before it blocked. */
+static inline void vtx_end_shadow(struct vtx_vcpu *vcpu)
+{
+	u32 state = vtx_interruptibility(vcpu);
+
+	if (unlikely(state & VTX_SHADOW))
+		vtx_set_interruptibility(vcpu, state & ~VTX_SHADOW);
+}
 
 /* Is there a reason to leave HLT? Does not change anything. Caller: the vCPU thread. */
 bool vtx_vcpu_has_event(struct vtx_vcpu *vcpu);

@@ -15,8 +15,6 @@
 #include "vmx/guest_debug.h"
 #include "vmx/regs.h"
 
-#define SHADOW (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
-
 /* ------------------------------------------------------------------ what is wanted */
 
 void vtx_debug_load_dr7(struct vtx_vcpu *vcpu)
@@ -41,7 +39,6 @@ static void inject(struct vtx_vcpu *vcpu, u32 control)
 		vtx_inject_exception(vcpu, X86_TRAP_DB);
 	else
 		vtx_inject_soft(vcpu, X86_TRAP_BP, 1);	/* INT3 */
-	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 }
 
 int vtx_debug_set(struct vtx_vcpu *vcpu, const struct kvm_guest_debug *arg)
@@ -104,21 +101,13 @@ void vtx_debug_stepped(struct vtx_vcpu *vcpu)
 		vtx_inject_debug(vcpu, DR_STEP);
 }
 
-int vtx_debug_step_exit(struct vtx_vcpu *vcpu)
-{
-	return vtx_debug_exit(vcpu, X86_TRAP_DB, DR_STEP);
-}
-
 /*
  * Every time: delivery of an event, POPF and IRET may have cleared TF. Under blocking by STI or MOV SS the entry would want a pending
  * single step with it (SDM vol. 3, 27.3.1.5), which would be the step before this one; so the blocking ends early, as in KVM.
  */
 void vtx_debug_arm_step(struct vtx_vcpu *vcpu)
 {
-	u32 state = vtx_interruptibility(vcpu);
-
 	if (!(vtx_rflags(vcpu) & X86_EFLAGS_TF))
 		vtx_set_rflags(vcpu, vtx_rflags(vcpu) | X86_EFLAGS_TF);
-	if (state & SHADOW)
-		vtx_set_interruptibility(vcpu, state & ~SHADOW);
+	vtx_end_shadow(vcpu);
 }

@@ -12,6 +12,7 @@
 #include <linux/ktime.h>
 #include <linux/sched/signal.h>
 #include <linux/srcu.h>
+#include <asm/debugreg.h>
 #include "ept/ept.h"
 #include "exits/emulation.h"
 #include "exits/exits.h"
@@ -387,7 +388,7 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 	if (test_and_clear_bit(VTX_REQ_TRIPLE_FAULT, &vcpu->requests))
 		return vtx_triple_fault_raised(vcpu);
 	if (test_and_clear_bit(VTX_REQ_DEBUG_STEP, &vcpu->requests))
-		return vtx_debug_step_exit(vcpu);
+		return vtx_debug_exit(vcpu, X86_TRAP_DB, DR_STEP);
 	if (test_and_clear_bit(VTX_REQ_IOAPIC_EOI, &vcpu->requests)) {
 		r = ioapic_eoi(vcpu);
 		if (r != VTX_EXIT_RESUME)

@@ -123,16 +123,13 @@ void vtx_regs_flush(struct vtx_vcpu *vcpu)
 void vtx_skip_bytes(struct vtx_vcpu *vcpu, unsigned int len)
 {
 	u64 rip = vtx_rip(vcpu), next = rip + len;
-	u32 shadow;
 
 	/* Only an instruction that ends at a 4-GiB border can tell 32-bit from 64-bit code. */
 	if (unlikely((rip ^ next) >> 31 == 3) && !vtx_in_64bit_code(vcpu))
 		next = (u32)next;
 	vtx_set_rip(vcpu, next);
 
-	shadow = vtx_interruptibility(vcpu);
-	if (unlikely(shadow & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
-		vtx_set_interruptibility(vcpu, shadow & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
+	vtx_end_shadow(vcpu);
 	if (unlikely(vtx_rflags(vcpu) & X86_EFLAGS_TF))
 		vtx_debug_stepped(vcpu);
 }

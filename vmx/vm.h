@@ -77,7 +77,7 @@ struct vtx_vm {
 	u64 tss_addr;				/* l: KVM_SET_TSS_ADDR; kept, not needed with unrestricted guest */
 	u64 identity_map_addr;			/* l */
 	u64 halt_poll;				/* l: longest halt polling + 1, in ns (KVM_CAP_HALT_POLL); 0: as the module says */
-	u32 max_vcpu_id;			/* l: KVM_CAP_MAX_VCPU_ID switched on: ids are below it; 0 not */
+	u32 max_vcpu_id;			/* l: KVM_CAP_MAX_VCPU_ID switched on: ids are below it; 0 not (vtx_vm_ids()) */
 	u32 boot_cpu_id;			/* l: vCPU id of the bootstrap processor */
 	u32 mmu_pages;				/* l: KVM_SET_NR_MMU_PAGES; 0: not said */
 	u32 x2apic_api;				/* l: KVM_X2APIC_API_*; bits are only ever set */
@@ -114,6 +114,12 @@ static inline int vtx_vm_num_vcpus(struct vtx_vm *vm)
 /* The vCPUs that exist, in creation order. They live as long as the VM, so no lock is needed. */
 #define vtx_for_each_vcpu(i, vcpu, vm)                                       \
 	for ((i) = 0; (i) < vtx_vm_num_vcpus(vm) && ((vcpu) = (vm)->vcpus[i]); (i)++)
+
+/* vCPU ids are below this. */
+static inline u32 vtx_vm_ids(const struct vtx_vm *vm)
+{
+	return vm->max_vcpu_id ?: VTX_MAX_VCPU_ID;
+}
 
 struct vtx_vcpu *vtx_vcpu_by_id(struct vtx_vm *vm, u32 id);
 
