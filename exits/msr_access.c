@@ -286,6 +286,8 @@ int vtx_msr_get(struct vtx_vcpu *vcpu, u32 index, u64 *data, bool host)
 		return 1;
 	if (host && !backed(id, vtx_cpuid_host()))
 		return 1;
+	if (id == VTX_MSR_PLATFORM_INFO && !host && READ_ONCE(vcpu->vm->platform_info_hidden))
+		return 1;
 	return get_value(vcpu, id, index, data);
 }
 

@@ -68,6 +68,7 @@ static const struct capability capabilities[] = {
 	/* state */
 	{ KVM_CAP_EXT_CPUID, 1 },			/* KVM_GET_SUPPORTED_CPUID, KVM_SET_CPUID2 */
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },		/* KVM_GET_MSR_FEATURE_INDEX_LIST, KVM_GET_MSRS on the device */
+	{ KVM_CAP_MSR_PLATFORM_INFO, 1 },		/* KVM_ENABLE_CAP hides it from the guest */
 	{ KVM_CAP_VCPU_EVENTS, 1 },
 	{ KVM_CAP_DEBUGREGS, 1 },
 	{ KVM_CAP_XSAVE, 1 },

@@ -57,12 +57,20 @@ static int halt_poll(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 	return 0;
 }
 
+/* args[0]: may the guest read MSR_PLATFORM_INFO? Otherwise it gets #GP; it may until this says so. At any time. */
+static int msr_platform_info(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	WRITE_ONCE(vm->platform_info_hidden, !cap->args[0]);
+	return 0;
+}
+
 static const struct enabling rows[] = {
 	{ KVM_CAP_HALT_POLL, halt_poll },
 	{ KVM_CAP_MAX_VCPU_ID, max_vcpu_id },
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, vtx_enable_manual_protect },
 	{ KVM_CAP_DIRTY_LOG_RING, vtx_enable_dirty_ring },
 	{ KVM_CAP_DIRTY_LOG_RING_ACQ_REL, vtx_enable_dirty_ring },
+	{ KVM_CAP_MSR_PLATFORM_INFO, msr_platform_info },
 	{ KVM_CAP_SPLIT_IRQCHIP, split_irqchip },
 	{ KVM_CAP_X2APIC_API, x2apic_api },
 };

@@ -81,6 +81,7 @@ struct vtx_vm {
 	u32 boot_cpu_id;			/* l: vCPU id of the bootstrap processor */
 	u32 mmu_pages;				/* l: KVM_SET_NR_MMU_PAGES; 0: not said */
 	u32 x2apic_api;				/* l: KVM_X2APIC_API_*; bits are only ever set */
+	bool platform_info_hidden;		/* l: KVM_CAP_MSR_PLATFORM_INFO: guests may not read the MSR; vCPUs look without lock */
 
 	int spin_last;				/* any: the vCPU (index) that last got a spinner's turn (exits/pause.c) */
 	atomic64_t remote_tlb_flush;		/* a: trace/stat_defs.c */

@@ -273,9 +273,39 @@ static void x2apic_registers_fault(void)
 	guest_passes(VM_IRQCHIP, x2apic_guest, 0);
 }
 
+GUEST static void platform_info_guest(u64 count)
+{
+	u64 value;
+
+	while (count--)
+		g_say((u32)(try_rdmsr(0xce, &value) + 1));	/* 0: no exception */
+	g_done(0);
+}
+
+/* KVM_CAP_MSR_PLATFORM_INFO: the guest's reads of MSR_PLATFORM_INFO; user space's go on. */
+static void platform_info(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_MSR_PLATFORM_INFO };
+	struct vcpu *v = guest_new(0, platform_info_guest, 4);
+
+	CHECK_EQ(dev_has(KVM_CAP_MSR_PLATFORM_INFO), 1, "KVM_CAP_MSR_PLATFORM_INFO");
+	EXPECT_EQ(vcpu_expect_port(v, PORT_SAY), 0, "before it is hidden");
+	CHECK_OK(ioctl(v->vm->fd, KVM_ENABLE_CAP, &cap));
+	EXPECT_EQ(vcpu_expect_port(v, PORT_SAY), 14, "#GP + 1");
+	EXPECT_EQ(vcpu_msr(v, 0xce), 1ULL << 31, "what KVM_GET_MSRS sees");
+	cap.args[0] = 1;
+	cap.flags = 1;
+	EXPECT_ERRNO(ioctl(v->vm->fd, KVM_ENABLE_CAP, &cap), EINVAL);
+	EXPECT_EQ(vcpu_expect_port(v, PORT_SAY), 14, "#GP + 1, after a call that failed");
+	cap.flags = 0;
+	CHECK_OK(ioctl(v->vm->fd, KVM_ENABLE_CAP, &cap));
+	EXPECT_EQ(vcpu_expect_port(v, PORT_SAY), 0, "when it is shown again");
+	CHECK_EQ(vcpu_finish(v), 0, "the result");
+}
+
 static const struct test tests[] = {
 	TEST(plain_values), TEST(set_by_program), TEST(faulting_values), TEST(sweep), TEST(sweep_by_ioctl),
-	TEST(debugctl), TEST(x2apic_registers_fault),
+	TEST(debugctl), TEST(platform_info), TEST(x2apic_registers_fault),
 };
 
 int main(int argc, char **argv)
