@@ -70,6 +70,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },		/* KVM_GET_MSR_FEATURE_INDEX_LIST, KVM_GET_MSRS on the device */
 	{ KVM_CAP_MSR_PLATFORM_INFO, 1 },		/* KVM_ENABLE_CAP hides it from the guest */
 	{ KVM_CAP_VCPU_EVENTS, 1 },
+	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS },	/* uapi/sync_regs.c */
 	{ KVM_CAP_DEBUGREGS, 1 },
 	{ KVM_CAP_XSAVE, 1 },
 	{ KVM_CAP_XSAVE2, .compute = xsave_size },

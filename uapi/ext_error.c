@@ -69,6 +69,14 @@ int vtx_refuse(enum vtx_error_code code, u32 offset, u64 found, u64 allowed)
 	return -vtx_refuse_row(code)->error;
 }
 
+void vtx_refused_within(u32 offset)
+{
+	struct vtx_refusal *call = atomic_read(&registered) ? current_call() : NULL;
+
+	if (call && call->code && call->offset != VTX_NO_FIELD)
+		call->offset += offset;
+}
+
 /* ------------------------------------------------------------------ around an ioctl */
 
 /* 0: this process has registered none. */

@@ -70,6 +70,8 @@ long vtx_call_enable_cap(struct vtx_call *call);		/* uapi/enable_cap.c */
 long vtx_call_set_ext_error(struct vtx_call *call);		/* uapi/ext_error.c */
 long vtx_call_run(struct vtx_call *call);			/* uapi/run.c */
 long vtx_call_set_signal_mask(struct vtx_call *call);
+int vtx_sync_regs_in(struct vtx_vcpu *vcpu);			/* uapi/sync_regs.c */
+void vtx_sync_regs_out(struct vtx_vcpu *vcpu);
 long vtx_call_get_regs(struct vtx_call *call);			/* uapi/state.c */
 long vtx_call_set_regs(struct vtx_call *call);
 long vtx_call_get_sregs(struct vtx_call *call);

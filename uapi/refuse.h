@@ -22,6 +22,8 @@
 #ifdef __KERNEL__
 /* uapi/ext_error.c. Any context; notes the reason when the current task is in an ioctl whose caller wants to know. */
 int __cold vtx_refuse(enum vtx_error_code code, u32 offset, u64 found, u64 allowed);
+/* What was just refused is a part of the ioctl's argument that begins at @offset, and its check did not know that. Task context. */
+void __cold vtx_refused_within(u32 offset);
 #else
 static inline int vtx_refuse(enum vtx_error_code code, u32 offset, u64 found, u64 allowed)
 {

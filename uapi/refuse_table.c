@@ -157,7 +157,7 @@ static const struct vtx_refuse_row rows[] = {
 	    "KVM_INTERRUPT is for VMs whose PIC is not in the kernel: use KVM_IRQ_LINE or KVM_SIGNAL_MSI here."),
 	ROW(SIGNAL_MASK_LENGTH, EINVAL, "len must be that of the kernel's sigset_t, 8, not that of the C library's."),
 	ROW(RUN_SYNC_REGS, EINVAL,
-	    "kvm_valid_regs and kvm_dirty_regs of struct kvm_run must be 0: registers are not passed there (KVM_CAP_SYNC_REGS is 0)."),
+	    "kvm_valid_regs and kvm_dirty_regs of struct kvm_run must have no bit outside allowed, which is what KVM_CAP_SYNC_REGS tells."),
 	ROW(RUN_CR8, EINVAL, "cr8 of struct kvm_run must be at most 15 when the local APIC is not in the kernel: it is the TPR of user space's."),
 	ROW(CLOCK_PAGE_MISSING, EINVAL,
 	    "The guest has not enabled its clock page: found is its MSR_KVM_SYSTEM_TIME, of which bit 0 would have to be set."),

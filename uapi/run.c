@@ -105,19 +105,15 @@ static int run(struct vtx_vcpu *vcpu)
 	struct kvm_run *page = vcpu->run;
 	bool enter = !immediate_exit(page);
 	bool waits = vcpu->mp_state == KVM_MP_STATE_UNINITIALIZED;
-	u64 sync, cr8;
+	u64 cr8;
 	int ret;
 
 	if (waits)
 		return enter ? vtx_vcpu_run(vcpu) : -EINTR;
 
-	/* No registers are synchronised through struct kvm_run (KVM_CAP_SYNC_REGS is 0). */
-	sync = READ_ONCE(page->kvm_valid_regs);
-	if (sync)
-		return VTX_REFUSE(RUN_SYNC_REGS, offsetof(struct kvm_run, kvm_valid_regs), sync, 0);
-	sync = READ_ONCE(page->kvm_dirty_regs);
-	if (sync)
-		return VTX_REFUSE(RUN_SYNC_REGS, offsetof(struct kvm_run, kvm_dirty_regs), sync, 0);
+	ret = vtx_sync_regs_in(vcpu);
+	if (ret)
+		return ret;
 	/* Without a local APIC in the kernel, user space owns the TPR. */
 	cr8 = READ_ONCE(page->cr8);
 	if (!vcpu->apic && vtx_set_cr8(vcpu, cr8))
@@ -137,7 +133,7 @@ static int run(struct vtx_vcpu *vcpu)
 /*
  * vtx_call_run() - KVM_RUN
  * Return: 0 with kvm_run->exit_reason set; -EINTR (a signal: exit_reason is KVM_EXIT_INTR; or immediate_exit); -EAGAIN (INIT or SIPI
- * arrived); -EINVAL (cr8, or registers to synchronise); -EFAULT, -ENOMEM, -EIO as vtx_vcpu_run(), and its -ERESTARTNOINTR, which user
+ * arrived); -EINVAL (cr8, or a set of registers in kvm_run that is refused); -EFAULT, -ENOMEM, -EIO as vtx_vcpu_run(), and its -ERESTARTNOINTR, which user
  * space does not see.
  */
 long vtx_call_run(struct vtx_call *call)
@@ -152,6 +148,7 @@ long vtx_call_run(struct vtx_call *call)
 	if (ret == -EIO && READ_ONCE(vcpu->vm->dead))
 		ret = VTX_REFUSE(VM_DEAD, VTX_NO_FIELD, 0, 0);
 	fill_run(vcpu);
+	vtx_sync_regs_out(vcpu);
 	signals_off(vcpu);
 	/* The restart that vmx/run.c asked for hangs on the flag, which a change of the mask takes away when no signal waits. */
 	if (ret == -ERESTARTNOINTR)

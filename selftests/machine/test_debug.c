@@ -160,6 +160,27 @@ static void general_detect(void)
 	CHECK_EQ(vcpu_finish(v), 0, "what the guest has seen");
 }
 
+/*
+ * A step from @from ends at @to, or leaves for MMIO. Bochs stops at @from once more where something exited (docs/errata.md).
+ * Return: how often it did.
+ */
+static unsigned int step_once(struct vcpu *v, const void *from, const void *to)
+{
+	unsigned int more = 0;
+
+	vcpu_run(v);
+	for (; more < 2 && v->run->exit_reason == KVM_EXIT_DEBUG && v->run->debug.arch.pc == (u64)from; more++)
+		vcpu_run(v);
+	CHECK_EQ(v->run->exit_reason, to ? KVM_EXIT_DEBUG : KVM_EXIT_MMIO, "exit reason");
+	if (!to)
+		return more;
+	CHECK_EQ(v->run->debug.arch.pc, (u64)to, "pc");
+	CHECK_EQ(v->run->debug.arch.exception, 1, "exception");
+	CHECK(v->run->debug.arch.dr6 & STEP_BITS, "DR6 is %#llx", (unsigned long long)v->run->debug.arch.dr6);
+	CHECK(!(vcpu_regs(v).rflags & 0x100), "TF in RFLAGS, at %#llx", (unsigned long long)v->run->debug.arch.pc);
+	return more;
+}
+
 static void single_step(void)
 {
 	struct vcpu *v = start();
@@ -169,16 +190,8 @@ static void single_step(void)
 	debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, (u64)code_begin, 0x402);
 	expect_debug(v, 1, (u64)code_begin);
 	debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0, 0);
-	for (size_t i = 0; i < n; i++) {
-		vcpu_expect(v, KVM_EXIT_DEBUG);
-		/* Bochs: once more before or after an instruction that exited (docs/errata.md). */
-		for (int more = 0; i && more < 2 && v->run->debug.arch.pc == step_rips[i - 1]; more++, again++)
-			vcpu_expect(v, KVM_EXIT_DEBUG);
-		CHECK_EQ(v->run->debug.arch.pc, step_rips[i], "pc");
-		CHECK_EQ(v->run->debug.arch.exception, 1, "exception");
-		CHECK(v->run->debug.arch.dr6 & STEP_BITS, "step %zu: DR6 is %#llx", i, (unsigned long long)v->run->debug.arch.dr6);
-		CHECK(!(vcpu_regs(v).rflags & 0x100), "step %zu: TF in RFLAGS", i);
-	}
+	for (size_t i = 0; i < n; i++)
+		again += step_once(v, i ? (const void *)step_rips[i - 1] : NULL, (const void *)step_rips[i]);
 	note("%zu steps, %u stops more", n, again);
 	debug(v, 0, 0, 0);
 	CHECK_EQ(vcpu_finish(v), 0, "what the guest has seen");
@@ -201,21 +214,6 @@ GUEST static void emulated(u64 address)
 	g_handler[3] = counting;
 	mmio_code(address);
 	g_done((u32)(hits[1] << 8 | hits[3]));
-}
-
-/* A step from @from ends at @to, or leaves for MMIO. Bochs stops at @from once more where something exited (docs/errata.md). */
-static void step_once(struct vcpu *v, const u8 *from, const u8 *to)
-{
-	vcpu_run(v);
-	for (int more = 0; more < 2 && v->run->exit_reason == KVM_EXIT_DEBUG && v->run->debug.arch.pc == (u64)from; more++)
-		vcpu_run(v);
-	if (!to) {
-		CHECK_EQ(v->run->exit_reason, KVM_EXIT_MMIO, "exit reason");
-		return;
-	}
-	CHECK_EQ(v->run->exit_reason, KVM_EXIT_DEBUG, "exit reason");
-	CHECK_EQ(v->run->debug.arch.pc, (u64)to, "pc");
-	CHECK(v->run->debug.arch.dr6 & STEP_BITS, "DR6 is %#llx", (unsigned long long)v->run->debug.arch.dr6);
 }
 
 /* Steps over instructions that the kernel decodes and emulates (a MOV it might do without that) end behind them as well, and are not the guest's. */

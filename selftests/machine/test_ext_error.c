@@ -354,10 +354,17 @@ static void while_running(void)
 	pthread_join(thread, NULL);
 	EXPECT_EQ(run_errno, EINTR, "KVM_RUN's errno");
 	EXPECT(ext_error_untouched(&why) || (!why.code && why.error == EINTR), "the call that ran already: code %u", why.code);
-	v->run->kvm_valid_regs = 1;
+	v->run->kvm_valid_regs = 8;
 	EXPECT_ERRNO(ioctl(v->fd, KVM_RUN, 0), EINVAL);
-	expect_reason(&why, VTX_ERROR_RUN_SYNC_REGS, KVM_RUN, 1);
+	expect_reason(&why, VTX_ERROR_RUN_SYNC_REGS, KVM_RUN, 8);
 	EXPECT_EQ(why.offset, offsetof(struct kvm_run, kvm_valid_regs), "offset");
+	/* A check of KVM_SET_VCPU_EVENTS: the offset is that in KVM_RUN's own structure. */
+	v->run->kvm_valid_regs = 0;
+	v->run->kvm_dirty_regs = KVM_SYNC_X86_EVENTS;
+	v->run->s.regs.events.flags = 1U << 31;
+	EXPECT_ERRNO(ioctl(v->fd, KVM_RUN, 0), EINVAL);
+	expect_reason(&why, VTX_ERROR_EVENTS_FLAGS, KVM_RUN, 1U << 31);
+	EXPECT_EQ(why.offset, offsetof(struct kvm_run, s.regs.events.flags), "offset");
 }
 
 /* Descriptors closed with a buffer, in any order: nothing is left, which the kernel's complaints and rmmod would tell. */

@@ -167,7 +167,7 @@ static const struct row {
 	ROW(INTERRUPT_IRQCHIP, provoke_events, VCPU, IRQCHIP, ENXIO, NO_FIELD, 32, 0, "KVM_IRQ_LINE"),
 	ROW(INTERRUPT_WAITS, provoke_events, VCPU, SPLIT, EEXIST, 0, 33, 32, "LINT0"),
 	ROW(SIGNAL_MASK_LENGTH, provoke_events, VCPU, 0, EINVAL, 0, 128, 8, "sigset_t"),
-	ROW(RUN_SYNC_REGS, provoke_run, VCPU, 0, EINVAL, OF(kvm_run, kvm_dirty_regs), 6, 0, "kvm_dirty_regs"),
+	ROW(RUN_SYNC_REGS, provoke_run, VCPU, 0, EINVAL, OF(kvm_run, kvm_dirty_regs), 9, KVM_SYNC_X86_VALID_FIELDS, "kvm_dirty_regs"),
 	ROW(RUN_CR8, provoke_run, VCPU, 0, EINVAL, OF(kvm_run, cr8), 16, 15, "cr8"),
 	ROW(RUN_MEMORY, provoke_run, VCPU, GUEST_RUNS, EFAULT, NO_FIELD, GUEST_FREE, DYNAMIC, "slot"),
 	ROW(CLOCK_PAGE_MISSING, provoke_events, VCPU, 0, EINVAL, NO_FIELD, 0, 1, "clock page"),

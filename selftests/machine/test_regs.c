@@ -423,10 +423,129 @@ static void regs_reach_the_guest(void)
 	EXPECT_EQ(vcpu_regs(v).r12, r.r12, "R12 afterwards");
 }
 
+/* ------------------------------------------------------------------ registers in struct kvm_run */
+
+GUEST static void pass_rbx(u64 arg)
+{
+	asm volatile("movq $0x1234, %%rbx\n\toutb %%al, $0x80\n\tmovq %%rbx, 0(%0)\n\t"
+		     "outb %%al, $0x80\n\tmovl $0x600d, %%eax\n\tmovl $0x3e0, %%edx\n\toutl %%eax, %%dx"
+		     : : "D"(arg) : "rax", "rbx", "rdx", "memory");
+}
+
+static struct vcpu *sync_start(void)
+{
+	int sets = dev_has(KVM_CAP_SYNC_REGS);
+
+	if (sets <= 0)
+		skip("no KVM_CAP_SYNC_REGS");
+	CHECK_EQ(sets, KVM_SYNC_X86_VALID_FIELDS, "KVM_CAP_SYNC_REGS");
+	return guest_new(0, pass_rbx, GUEST_SCRATCH);
+}
+
+/* What the page shows after a run is what the ioctls tell, and only the sets that were asked for. */
+static void synced_out(void)
+{
+	struct vcpu *v = sync_start();
+	struct kvm_sync_regs *page = &v->run->s.regs;
+	struct kvm_vcpu_events events = { .nmi.masked = 1 };
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	u8 *bytes = (u8 *)page;
+
+	memset(page, 0xa5, sizeof(*page));
+	v->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+	vcpu_expect(v, KVM_EXIT_IO);
+	regs = vcpu_regs(v);
+	EXPECT_EQ(regs.rbx, 0x1234, "RBX");
+	EXPECT(!memcmp(&regs, &page->regs, sizeof(regs)), "the general registers");
+	for (size_t i = sizeof(regs); i < sizeof(*page); i++)
+		CHECK(bytes[i] == 0xa5, "byte %zu was not asked for", i);
+	memset(page, 0xa5, sizeof(*page));
+	v->run->kvm_valid_regs = KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
+	CHECK_OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &events));
+	vcpu_expect(v, KVM_EXIT_IO);
+	CHECK_EQ(page->regs.rbx, 0xa5a5a5a5a5a5a5a5ULL, "RBX, which was not asked for,");
+	sregs = vcpu_sregs(v);
+	CHECK_OK(ioctl(v->fd, KVM_GET_VCPU_EVENTS, &events));
+	EXPECT_EQ(page->sregs.cr3, sregs.cr3, "CR3");
+	EXPECT_EQ(page->sregs.cs.selector, sregs.cs.selector, "CS");
+	EXPECT_EQ(page->events.flags, events.flags, "the events' flags");
+	EXPECT_EQ(page->events.nmi.masked, 1, "NMIs masked");
+	v->run->kvm_valid_regs = 0;
+	page->regs.rip = 1;
+	CHECK_EQ(vcpu_finish(v), 0x600d, "the result");
+	EXPECT_EQ(page->regs.rip, 1, "RIP, which was not asked for,");
+}
+
+/* What the page holds is what the guest goes on with, once, and only the sets that are named. */
+static void synced_in(void)
+{
+	struct vcpu *v = sync_start();
+	struct kvm_sync_regs *page = &v->run->s.regs;
+	struct kvm_vcpu_events events;
+	u64 *word = (u64 *)(v->vm->mem + GUEST_SCRATCH);
+
+	v->run->kvm_valid_regs = KVM_SYNC_X86_VALID_FIELDS;
+	vcpu_expect(v, KVM_EXIT_IO);
+	page->regs.rbx = 0x5678;
+	page->sregs.fs.base = 0x77000;
+	page->sregs.cr2 = 0x88000;
+	page->events.nmi.masked = 1;
+	v->run->kvm_dirty_regs = KVM_SYNC_X86_VALID_FIELDS;
+	v->run->kvm_valid_regs = 0;
+	vcpu_expect(v, KVM_EXIT_IO);
+	EXPECT_EQ(v->run->kvm_dirty_regs, 0, "kvm_dirty_regs, once they are taken,");
+	EXPECT_EQ(*word, 0x5678, "RBX in the guest");
+	EXPECT_EQ(vcpu_sregs(v).fs.base, 0x77000, "FS.base");
+	EXPECT_EQ(vcpu_sregs(v).cr2, 0x88000, "CR2");
+	CHECK_OK(ioctl(v->fd, KVM_GET_VCPU_EVENTS, &events));
+	EXPECT_EQ(events.nmi.masked, 1, "NMIs masked");
+	page->regs.rip = 1;	/* not named any more */
+	page->sregs.cr3 = 1;
+	CHECK_EQ(vcpu_finish(v), 0x600d, "the result");
+}
+
+/* A set that is refused, and one behind it, stay dirty; the one before is taken. Registers are given out all the same. */
+static void synced_refused(void)
+{
+	static const u64 unknown[] = { 8, 1ULL << 63, ~0ULL };
+	struct vcpu *v = sync_start();
+	struct kvm_sync_regs *page = &v->run->s.regs;
+
+	v->run->kvm_valid_regs = KVM_SYNC_X86_VALID_FIELDS;
+	vcpu_expect(v, KVM_EXIT_IO);
+	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++) {
+		v->run->kvm_valid_regs = unknown[i];
+		EXPECT_ERRNO(ioctl(v->fd, KVM_RUN, 0), EINVAL);
+		v->run->kvm_valid_regs = 0;
+		v->run->kvm_dirty_regs = unknown[i];
+		EXPECT_ERRNO(ioctl(v->fd, KVM_RUN, 0), EINVAL);
+		EXPECT_EQ(v->run->kvm_dirty_regs, unknown[i], "kvm_dirty_regs");
+	}
+	v->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+	v->run->kvm_dirty_regs = KVM_SYNC_X86_VALID_FIELDS;
+	page->regs.rbx = 0x99;
+	page->sregs.efer ^= 0x400;	/* LMA alone */
+	EXPECT_ERRNO(ioctl(v->fd, KVM_RUN, 0), EINVAL);
+	EXPECT_EQ(v->run->kvm_dirty_regs, KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS, "kvm_dirty_regs");
+	EXPECT_EQ(vcpu_regs(v).rbx, 0x99, "RBX");
+	EXPECT_EQ(page->regs.rbx, 0x99, "RBX in the page");
+	page->sregs.efer ^= 0x400;
+	page->events.exception.injected = 1;
+	page->events.exception.nr = 32;
+	EXPECT_ERRNO(ioctl(v->fd, KVM_RUN, 0), EINVAL);
+	EXPECT_EQ(v->run->kvm_dirty_regs, KVM_SYNC_X86_EVENTS, "kvm_dirty_regs");
+	page->events.exception.injected = 0;
+	vcpu_expect(v, KVM_EXIT_IO);
+	CHECK_EQ(*(u64 *)(v->vm->mem + GUEST_SCRATCH), 0x99, "RBX in the guest");
+	CHECK_EQ(vcpu_finish(v), 0x600d, "the result");
+}
+
 static const struct test tests[] = {
 	TEST(reset_state), TEST(regs_round_trip), TEST(sregs_round_trip), TEST(sregs_refused),
 	TEST(apic_base_refused), TEST(fpu_round_trip), TEST(fpu_reaches_xsave), TEST(xsave_round_trip), TEST(xsave_refused), TEST(xcrs),
 	TEST(debugregs), TEST(vcpu_events), TEST(mp_state), TEST(regs_reach_the_guest),
+	TEST(synced_out), TEST(synced_in), TEST(synced_refused),
 };
 
 int main(int argc, char **argv)

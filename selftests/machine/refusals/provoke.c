@@ -595,7 +595,7 @@ int provoke_run(struct world *w, u32 code)
 
 	switch (code) {
 	case VTX_ERROR_RUN_SYNC_REGS:
-		run->kvm_dirty_regs = 6;
+		run->kvm_dirty_regs = 9;
 		break;
 	case VTX_ERROR_RUN_CR8:
 		run->cr8 = 16;

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_CAP_SYNC_REGS: registers that pass through struct kvm_run with KVM_RUN, which saves its caller an ioctl for each set of them.
+ *
+ * kvm_dirty_regs names the sets that KVM_RUN takes out of the page before it goes on, kvm_valid_regs those that it leaves there
+ * afterwards. The page is shared memory: a set is copied before it is looked at.
+ */
+#include "uapi/ioctl.h"
+#include "uapi/refuse.h"
+
+union reg_set {
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_vcpu_events events;
+};
+
+struct sync_part {
+	u64 bit;
+	u32 offset;	/* in struct kvm_run */
+	u32 size;
+	long (*get)(struct vtx_call *call);
+	long (*set)(struct vtx_call *call);
+};
+
+#define PART(name, field) \
+	{ KVM_SYNC_X86_##name, offsetof(struct kvm_run, s.regs.field), sizeof_field(struct kvm_run, s.regs.field), \
+	  vtx_call_get_##field, vtx_call_set_##field }
+
+/* In the order in which they are set: KVM's. */
+static const struct sync_part parts[] = {
+	PART(REGS, regs),
+	PART(SREGS, sregs),
+	PART(EVENTS, events),
+};
+
+static_assert(KVM_SYNC_X86_VALID_FIELDS == (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS));
+
+static int take(struct vtx_vcpu *vcpu, const struct sync_part *part)
+{
+	struct kvm_run *page = vcpu->run;
+	union reg_set set;
+	struct vtx_call call = { .vm = vcpu->vm, .vcpu = vcpu, .cmd = KVM_RUN, .data = &set };
+	int ret;
+
+	memcpy(&set, (u8 *)page + part->offset, part->size);
+	ret = part->set(&call);
+	if (ret) {
+		vtx_refused_within(part->offset);
+		return ret;
+	}
+	WRITE_ONCE(page->kvm_dirty_regs, READ_ONCE(page->kvm_dirty_regs) & ~part->bit);
+	return 0;
+}
+
+/*
+ * Before the run. The bit of a set that was taken is cleared; one that is refused keeps its own, and what comes behind it waits.
+ * vcpu->mutex is held and the vCPU loaded. Return: 0; -EINVAL.
+ */
+int vtx_sync_regs_in(struct vtx_vcpu *vcpu)
+{
+	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs), dirty = READ_ONCE(vcpu->run->kvm_dirty_regs);
+	unsigned int i;
+	int ret;
+
+	if (likely(!(valid | dirty)))
+		return 0;
+	if (valid & ~KVM_SYNC_X86_VALID_FIELDS)
+		return VTX_REFUSE(RUN_SYNC_REGS, offsetof(struct kvm_run, kvm_valid_regs), valid, KVM_SYNC_X86_VALID_FIELDS);
+	if (dirty & ~KVM_SYNC_X86_VALID_FIELDS)
+		return VTX_REFUSE(RUN_SYNC_REGS, offsetof(struct kvm_run, kvm_dirty_regs), dirty, KVM_SYNC_X86_VALID_FIELDS);
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (!(dirty & parts[i].bit))
+			continue;
+		ret = take(vcpu, &parts[i]);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* After the run, a failed one included. Locks as above. */
+void vtx_sync_regs_out(struct vtx_vcpu *vcpu)
+{
+	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs);
+	union reg_set set;
+	struct vtx_call call = { .vm = vcpu->vm, .vcpu = vcpu, .cmd = KVM_RUN, .data = &set };
+	unsigned int i;
+
+	if (likely(!valid))
+		return;
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (!(valid & parts[i].bit))
+			continue;
+		memset(&set, 0, sizeof(set));
+		parts[i].get(&call);	/* none of the three fails */
+		memcpy((u8 *)vcpu->run + parts[i].offset, &set, parts[i].size);
+	}
+}
