@@ -86,8 +86,12 @@ int vtx_msr_set(struct vtx_vcpu *vcpu, u32 index, u64 data, bool host);
 u32 vtx_msr_index_list(u32 *out, u32 n);
 u32 vtx_msr_feature_list(u32 *out, u32 n);
 int vtx_msr_feature_get(u32 index, u64 *data);
-/* The MSR bitmap a new vCPU starts with (page, zeroed by caller to "no intercept" is NOT assumed). */
+/* The MSR bitmap a new vCPU starts with; and after the VM's filter has changed (VTX_REQ_MSR_FILTER). vm->lock or SRCU held. */
 void vtx_msr_bitmap_init(struct vtx_vcpu *vcpu);
+void vtx_msr_bitmap_update(struct vtx_vcpu *vcpu);
+/* Does the VM's filter (exits/msr_filter.h) take this access from the guest? SRCU held. */
+bool vtx_msr_filtered(struct vtx_vcpu *vcpu, u32 index, bool write);
+int vtx_msr_answered(struct vtx_vcpu *vcpu);		/* exits/msr.c: after KVM_EXIT_X86_RDMSR or WRMSR */
 void vtx_msrs_reset(struct vtx_vcpu *vcpu, bool init);
 
 struct vtx_emu;

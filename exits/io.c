@@ -145,6 +145,8 @@ int vtx_complete_io(struct vtx_vcpu *vcpu)
 	switch (kind) {
 	case VTX_IO_PORT:
 		return complete_port(vcpu);
+	case VTX_IO_MSR:
+		return vtx_msr_answered(vcpu);
 	case VTX_IO_PORT_STRING:
 		return vtx_io_string_complete(vcpu);
 	case VTX_IO_MMIO_LOAD:

@@ -10,6 +10,7 @@
 #include <asm/msr-index.h>
 #include "exits/cpuid.h"
 #include "exits/exits.h"
+#include "exits/msr_filter.h"
 #include "exits/msr_policy.h"
 #include "irqchip/irqchip.h"
 #include "pv/clock.h"
@@ -337,9 +338,25 @@ int vtx_msr_feature_get(u32 index, u64 *data)
 
 /* ------------------------------------------------------------------ a new or reset vCPU */
 
+static const struct vtx_msr_filter *filter_of(struct vtx_vm *vm)
+{
+	return rcu_dereference_check(vm->msr_filter, srcu_read_lock_held(&vm->srcu) || lockdep_is_held(&vm->lock));
+}
+
+void vtx_msr_bitmap_update(struct vtx_vcpu *vcpu)
+{
+	vtx_msr_filter_bitmap(filter_of(vcpu->vm), vcpu->msr_bitmap);
+}
+
 void vtx_msr_bitmap_init(struct vtx_vcpu *vcpu)
 {
 	vtx_msr_bitmap_fill(vcpu->msr_bitmap);
+	vtx_msr_bitmap_update(vcpu);
+}
+
+bool vtx_msr_filtered(struct vtx_vcpu *vcpu, u32 index, bool write)
+{
+	return !vtx_msr_filter_allows(filter_of(vcpu->vm), index, write);
 }
 
 /*

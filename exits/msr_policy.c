@@ -6,6 +6,7 @@
  * Documentation/virt/kvm/x86/msr.rst.
  */
 #include "compat/pure.h"
+#include "exits/msr_filter.h"
 #include "exits/msr_policy.h"
 
 #define GR VTX_MSR_GR
@@ -295,17 +296,8 @@ void vtx_msr_bitmap_set(u8 bitmap[4096], u32 index, bool write, bool exits)
 
 void vtx_msr_bitmap_fill(u8 bitmap[4096])
 {
-	unsigned int id;
-	u32 index;
-
 	memset(bitmap, 0xff, 4096);
-	for (id = 0; id < VTX_NR_MSR_IDS; id++)
-		for (index = vtx_msr_rows[id].first; index <= vtx_msr_rows[id].last; index++) {
-			if (vtx_msr_rows[id].access & VTX_MSR_NO_INTERCEPT_R)
-				vtx_msr_bitmap_set(bitmap, index, false, false);
-			if (vtx_msr_rows[id].access & VTX_MSR_NO_INTERCEPT_W)
-				vtx_msr_bitmap_set(bitmap, index, true, false);
-		}
+	vtx_msr_filter_bitmap(NULL, bitmap);
 }
 
 bool vtx_msr_intercepted(const u8 bitmap[4096], u32 index, bool write)

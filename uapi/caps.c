@@ -69,6 +69,8 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_EXT_CPUID, 1 },			/* KVM_GET_SUPPORTED_CPUID, KVM_SET_CPUID2 */
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },		/* KVM_GET_MSR_FEATURE_INDEX_LIST, KVM_GET_MSRS on the device */
 	{ KVM_CAP_MSR_PLATFORM_INFO, 1 },		/* KVM_ENABLE_CAP hides it from the guest */
+	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },		/* KVM_ENABLE_CAP: refused accesses go to user space */
+	{ KVM_CAP_X86_MSR_FILTER, 1 },			/* uapi/msr_filter.c */
 	{ KVM_CAP_VCPU_EVENTS, 1 },
 	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS },	/* uapi/sync_regs.c */
 	{ KVM_CAP_DEBUGREGS, 1 },

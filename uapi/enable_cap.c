@@ -64,6 +64,19 @@ static int msr_platform_info(struct vtx_vm *vm, const struct kvm_enable_cap *cap
 	return 0;
 }
 
+#define MSR_EXITS (KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER)
+
+/* args[0]: KVM_MSR_EXIT_REASON_*, which of the guest's refused RDMSR and WRMSR leave KVM_RUN in place of #GP. At any time. */
+static int user_space_msr(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	u64 reasons = cap->args[0];
+
+	if (reasons & ~(u64)MSR_EXITS)
+		return VTX_REFUSE(USER_SPACE_MSR_REASONS, offsetof(struct kvm_enable_cap, args), reasons, MSR_EXITS);
+	WRITE_ONCE(vm->msr_exits, reasons);
+	return 0;
+}
+
 static const struct enabling rows[] = {
 	{ KVM_CAP_HALT_POLL, halt_poll },
 	{ KVM_CAP_MAX_VCPU_ID, max_vcpu_id },
@@ -73,6 +86,7 @@ static const struct enabling rows[] = {
 	{ KVM_CAP_MSR_PLATFORM_INFO, msr_platform_info },
 	{ KVM_CAP_SPLIT_IRQCHIP, split_irqchip },
 	{ KVM_CAP_X2APIC_API, x2apic_api },
+	{ KVM_CAP_X86_USER_SPACE_MSR, user_space_msr },
 };
 
 /*

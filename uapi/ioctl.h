@@ -104,6 +104,8 @@ long vtx_call_get_tsc_khz(struct vtx_call *call);
 long vtx_call_set_tsc_khz(struct vtx_call *call);
 long vtx_call_get_vm_tsc_khz(struct vtx_call *call);
 long vtx_call_set_vm_tsc_khz(struct vtx_call *call);
+long vtx_call_set_msr_filter(struct vtx_call *call);		/* uapi/msr_filter.c */
+extern const struct vtx_ioctl vtx_set_msr_filter_compat;
 long vtx_call_pre_fault_memory(struct vtx_call *call);		/* uapi/pre_fault.c */
 
 #endif /* VTX_UAPI_IOCTL_H */

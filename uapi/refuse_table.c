@@ -200,6 +200,12 @@ static const struct vtx_refuse_row rows[] = {
 	    "KVM_CAP_DIRTY_LOG_RING must be switched on before the first KVM_CREATE_VCPU: found is the number of vCPUs there are."),
 	ROW(DIRTY_RING_OFF, EINVAL, "The VM has no dirty rings: switch on KVM_CAP_DIRTY_LOG_RING before the first KVM_CREATE_VCPU."),
 	ROW(DIRTY_RING_MAPPING, EINVAL, "A dirty ring must be mapped shared and not executable: found are the flags of the mapping."),
+	ROW(USER_SPACE_MSR_REASONS, EINVAL, "args[0] of KVM_CAP_X86_USER_SPACE_MSR has a bit that is not in allowed."),
+	ROW(MSR_FILTER_FLAGS, EINVAL, "flags of KVM_X86_SET_MSR_FILTER has a bit that is not in allowed."),
+	ROW(MSR_FILTER_RANGE_FLAGS, EINVAL, "flags of the range at offset has a bit that is not in allowed: KVM_MSR_FILTER_READ and WRITE."),
+	ROW(MSR_FILTER_RANGE_SIZE, EINVAL, "nmsrs of the range at offset must be at most allowed: use several ranges."),
+	ROW(MSR_FILTER_EMPTY, EINVAL, "KVM_MSR_FILTER_DEFAULT_DENY needs a range: with none the guest would have no MSR at all."),
+
 	ROW(HOST_REBOOTING, EIO, "The host is rebooting, has turned VT-x off and will not turn it on again."),
 	ROW(HALT_POLL_RANGE, EINVAL, "args[0] of KVM_CAP_HALT_POLL, in ns, must be at most allowed."),
 };

@@ -287,18 +287,33 @@ static const struct vtx_ioctl vm_ioctls[] = {
 	VTX_IOCTL(KVM_SET_GSI_ROUTING, VTX_IN, set_gsi_routing),
 	VTX_IOCTL(KVM_IRQFD, VTX_IN, irqfd),
 	VTX_IOCTL(KVM_IOEVENTFD, VTX_IN, ioeventfd),
+	VTX_IOCTL(KVM_X86_SET_MSR_FILTER, VTX_IN | VTX_VM_LOCK, vtx_call_set_msr_filter),
 	VTX_IOCTL(KVM_GET_STATS_FD, 0, vtx_call_stats_fd),
 	VTX_IOCTL(VTX_SET_EXT_ERROR, VTX_IN, vtx_call_set_ext_error),
 };
 
 /* ------------------------------------------------------------------ the file */
 
-static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long serve(struct file *file, const struct vtx_ioctl *rows, unsigned int n, unsigned int cmd, unsigned long arg)
 {
 	struct vtx_vm *vm = file->private_data;
 	struct vtx_call call = { .vm = vm, .ext_error = &vm->ext_error, .cmd = cmd, .arg = arg };
 
-	return vtx_ioctl_call(vm_ioctls, ARRAY_SIZE(vm_ioctls), &call, VTX_ERROR_IOCTL_UNKNOWN_VM);
+	return vtx_ioctl_call(rows, n, &call, VTX_ERROR_IOCTL_UNKNOWN_VM);
+}
+
+static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return serve(file, vm_ioctls, ARRAY_SIZE(vm_ioctls), cmd, arg);
+}
+
+/* One structure has addresses in it, and so another layout. */
+static long vm_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	arg = (unsigned long)compat_ptr(arg);
+	if (cmd == vtx_set_msr_filter_compat.cmd)
+		return serve(file, &vtx_set_msr_filter_compat, 1, cmd, arg);
+	return vm_ioctl(file, cmd, arg);
 }
 
 static int vm_release(struct inode *inode, struct file *file)
@@ -315,7 +330,7 @@ static const struct file_operations vm_fops = {
 	.owner = THIS_MODULE,
 	.release = vm_release,
 	.unlocked_ioctl = vm_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
+	.compat_ioctl = vm_compat_ioctl,
 	.llseek = noop_llseek,
 };
 

@@ -395,11 +395,12 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 			return r;
 	}
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
-	if (test_and_clear_bit(VTX_REQ_CLOCK, &vcpu->requests)) {
-		idx = srcu_read_lock(&vcpu->vm->srcu);
+	idx = srcu_read_lock(&vcpu->vm->srcu);
+	if (test_and_clear_bit(VTX_REQ_MSR_FILTER, &vcpu->requests))
+		vtx_msr_bitmap_update(vcpu);
+	if (test_and_clear_bit(VTX_REQ_CLOCK, &vcpu->requests))
 		vtx_pv_clock_update(vcpu);
-		srcu_read_unlock(&vcpu->vm->srcu, idx);
-	}
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_APIC_EVENT))
 		vtx_accept_apic_events(vcpu);
 	return VTX_EXIT_RESUME;

@@ -79,6 +79,7 @@ static void destroy(struct vtx_vm *vm)
 	mmdrop(vm->mm);
 	vtx_vmx_put();
 	cleanup_srcu_struct(&vm->srcu);
+	vtx_msr_filter_free(vm);
 	kvfree(vm);
 }
 

@@ -36,6 +36,7 @@ struct dentry;
 struct vtx_ext_buffer;
 struct vtx_vcpu;
 struct vtx_irqchip;
+struct vtx_msr_filter;
 struct vtx_stream;
 struct vtx_bus;
 struct vtx_routing;
@@ -83,6 +84,9 @@ struct vtx_vm {
 	u32 x2apic_api;				/* l: KVM_X2APIC_API_*; bits are only ever set */
 	bool platform_info_hidden;		/* l: KVM_CAP_MSR_PLATFORM_INFO: guests may not read the MSR; vCPUs look without lock */
 
+	u32 msr_exits;				/* l: KVM_CAP_X86_USER_SPACE_MSR; vCPUs look without lock */
+	struct vtx_msr_filter __rcu *msr_filter;	/* l: KVM_X86_SET_MSR_FILTER, read under SRCU; NULL: none */
+
 	int spin_last;				/* any: the vCPU (index) that last got a spinner's turn (exits/pause.c) */
 	atomic64_t remote_tlb_flush;		/* a: trace/stat_defs.c */
 	atomic64_t remote_tlb_flush_requests;	/* a */
@@ -122,6 +126,7 @@ static inline u32 vtx_vm_ids(const struct vtx_vm *vm)
 	return vm->max_vcpu_id ?: VTX_MAX_VCPU_ID;
 }
 
+void vtx_msr_filter_free(struct vtx_vm *vm);	/* uapi/msr_filter.c */
 struct vtx_vcpu *vtx_vcpu_by_id(struct vtx_vm *vm, u32 id);
 
 static inline bool vtx_has_lapic(struct vtx_vm *vm)

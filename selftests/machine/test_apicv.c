@@ -178,20 +178,6 @@ static void registers(void)
 	guest_passes(VM_IRQCHIP, registers_guest, 0);
 }
 
-G_INLINE int try_rdmsr(u32 index, u64 *value)
-{
-	u32 lo = 0, hi = 0;
-	int trap = G_TRY("rdmsr", : "+a"(lo), "+d"(hi) : "c"(index) : "memory");
-
-	*value = lo | (u64)hi << 32;
-	return trap;
-}
-
-G_INLINE int try_wrmsr(u32 index, u64 value)
-{
-	return G_TRY("wrmsr", : : "c"(index), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
-}
-
 GUEST static void enter_x2apic(void)
 {
 	g_wrmsr(0x1b, g_rdmsr(0x1b) | 0x400);
@@ -216,7 +202,7 @@ GUEST static void x2apic_registers_guest(u64 arg)
 	on(x2apic_handler);
 	enter_x2apic();
 	for (u32 msr = 0x800; msr < 0x900; msr++) {
-		int trap = try_rdmsr(msr, &value);
+		int trap = g_try_rdmsr(msr, &value);
 
 		if (trap != (msr_readable(msr) ? -1 : 13))
 			g_fail("RDMSR", msr, trap, 0);
@@ -229,12 +215,12 @@ GUEST static void x2apic_registers_guest(u64 arg)
 	G_CHECK_EQ(g_rdmsr(0x808), 0x35);
 	G_CHECK_EQ(g_rdmsr(0x80a), 0x35);
 	G_CHECK_EQ(G_READ_CR(8), 3);
-	G_CHECK_EQ(try_wrmsr(0x808, 0x100), 13);
-	G_CHECK_EQ(try_wrmsr(0x808, 1ULL << 32), 13);
-	G_CHECK_EQ(try_wrmsr(0x80b, 1), 13);
-	G_CHECK_EQ(try_wrmsr(0x83f, 0x100), 13);
-	G_CHECK_EQ(try_wrmsr(0x80a, 0), 13);
-	G_CHECK_EQ(try_wrmsr(0x802, 0), 13);
+	G_CHECK_EQ(g_try_wrmsr(0x808, 0x100), 13);
+	G_CHECK_EQ(g_try_wrmsr(0x808, 1ULL << 32), 13);
+	G_CHECK_EQ(g_try_wrmsr(0x80b, 1), 13);
+	G_CHECK_EQ(g_try_wrmsr(0x83f, 0x100), 13);
+	G_CHECK_EQ(g_try_wrmsr(0x80a, 0), 13);
+	G_CHECK_EQ(g_try_wrmsr(0x802, 0), 13);
 	g_wrmsr(0x838, 0x1000);
 	G_CHECK_EQ(g_rdmsr(0x838), 0x1000);
 	g_wrmsr(0x838, 0);

@@ -180,11 +180,6 @@ static void timer_masked(void)
 	guest_passes(VM_IRQCHIP, timer_guest, 3);
 }
 
-G_INLINE int try_wrmsr(u32 index, u64 value)
-{
-	return G_TRY("wrmsr", : : "c"(index), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
-}
-
 GUEST static void x2apic_eoi(struct g_frame *frame)
 {
 	count[frame->vector & 255]++;
@@ -199,10 +194,10 @@ GUEST static void x2apic_guest(u64 arg)
 	(void)arg;
 	g_handler[0x90] = x2apic_eoi;
 	G_CHECK_EQ(base, 0xfee00900);
-	G_CHECK_EQ(try_wrmsr(0x1b, (base & ~0x800UL) | 0x400), 13);	/* EXTD without EN */
+	G_CHECK_EQ(g_try_wrmsr(0x1b, (base & ~0x800UL) | 0x400), 13);	/* EXTD without EN */
 	g_wrmsr(0x1b, base | 0x400);
 	G_CHECK_EQ(g_rdmsr(0x1b), base | 0x400);
-	G_CHECK_EQ(try_wrmsr(0x1b, base), 13);				/* not straight back to xAPIC */
+	G_CHECK_EQ(g_try_wrmsr(0x1b, base), 13);				/* not straight back to xAPIC */
 	G_CHECK_EQ(g_rdmsr(0x802), 0);					/* the id */
 	g_wrmsr(0x80f, 0x1ff);
 	g_wrmsr(0x808, 0);
@@ -216,8 +211,8 @@ GUEST static void x2apic_guest(u64 arg)
 	g_wrmsr(0x830, 0x40090);
 	while (count[0x90] != 3)
 		g_pause();
-	G_CHECK_EQ(try_wrmsr(0x802, 1), 13);				/* read-only */
-	G_CHECK_EQ(try_wrmsr(0x808, 0x100), 13);			/* reserved bits */
+	G_CHECK_EQ(g_try_wrmsr(0x802, 1), 13);				/* read-only */
+	G_CHECK_EQ(g_try_wrmsr(0x808, 0x100), 13);			/* reserved bits */
 	G_CHECK_EQ(G_TRY("rdmsr", : "=a"(lo), "=d"(hi) : "c"(0x80e) : "memory"), 13);	/* no DFR */
 	G_CHECK_EQ(G_TRY("rdmsr", : "=a"(lo), "=d"(hi) : "c"(0x831) : "memory"), 13);	/* no ICR2 */
 	G_CHECK_EQ(G_TRY("rdmsr", : "=a"(lo), "=d"(hi) : "c"(0x83f) : "memory"), 13);	/* write-only */

@@ -6,20 +6,6 @@
 #include "lib/guest.h"
 #include "lib/vm.h"
 
-G_INLINE int try_wrmsr(u32 index, u64 value)
-{
-	return G_TRY("wrmsr", : : "c"(index), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
-}
-
-G_INLINE int try_rdmsr(u32 index, u64 *value)
-{
-	u32 lo = 0, hi = 0;
-	int vector = G_TRY("rdmsr", : "+a"(lo), "+d"(hi) : "c"(index) : "memory");
-
-	*value = lo | (u64)hi << 32;
-	return vector;
-}
-
 static const struct {
 	u32 index;
 	u64 value;
@@ -39,8 +25,8 @@ GUEST static void plain_guest(u64 count)
 	u64 value;
 
 	for (u64 i = 0; i < count; i++) {
-		G_CHECK_EQ(try_wrmsr(plain[i].index, plain[i].value), -1);
-		G_CHECK_EQ(try_rdmsr(plain[i].index, &value), -1);
+		G_CHECK_EQ(g_try_wrmsr(plain[i].index, plain[i].value), -1);
+		G_CHECK_EQ(g_try_rdmsr(plain[i].index, &value), -1);
 		if (value != plain[i].value)
 			g_fail("MSR of row (expected) reads", __LINE__, value, i);
 		if (i % 5 == 0)
@@ -110,24 +96,24 @@ GUEST static void faulting_guest(u64 count)
 
 	G_CHECK_EQ(efer, 0x500);
 	for (u64 i = 0; i < count; i++) {
-		int vector = try_wrmsr(faulting[i].index, faulting[i].value);
+		int vector = g_try_wrmsr(faulting[i].index, faulting[i].value);
 
 		if (vector != 13)
 			g_fail("WRMSR must fault: got vector, row", __LINE__, (u64)vector, i);
 		G_CHECK_EQ(g_trap.error, 0);
 	}
 	G_CHECK_EQ(g_rdmsr(0xc0000080), efer);
-	G_CHECK_EQ(try_rdmsr(0x12345678, &value), 13);
-	G_CHECK_EQ(try_rdmsr(0xdeadbeef, &value), 13);
-	G_CHECK_EQ(try_rdmsr(0xffffffff, &value), 13);
-	G_CHECK_EQ(try_rdmsr(0xc0002000, &value), 13);
-	G_CHECK_EQ(try_rdmsr(0x2000, &value), 13);
+	G_CHECK_EQ(g_try_rdmsr(0x12345678, &value), 13);
+	G_CHECK_EQ(g_try_rdmsr(0xdeadbeef, &value), 13);
+	G_CHECK_EQ(g_try_rdmsr(0xffffffff, &value), 13);
+	G_CHECK_EQ(g_try_rdmsr(0xc0002000, &value), 13);
+	G_CHECK_EQ(g_try_rdmsr(0x2000, &value), 13);
 	/* SYSCALL and NX may be switched on. */
-	G_CHECK_EQ(try_wrmsr(0xc0000080, 0xd01), -1);
+	G_CHECK_EQ(g_try_wrmsr(0xc0000080, 0xd01), -1);
 	G_CHECK_EQ(g_rdmsr(0xc0000080), 0xd01);
-	G_CHECK_EQ(try_wrmsr(0xc0000080, 0x500), -1);
+	G_CHECK_EQ(g_try_wrmsr(0xc0000080, 0x500), -1);
 	/* LMA is read-only: written 0, it stays; WRMSR does not fault for it (SDM vol. 4). */
-	G_CHECK_EQ(try_wrmsr(0xc0000080, 0x100), -1);
+	G_CHECK_EQ(g_try_wrmsr(0xc0000080, 0x100), -1);
 	G_CHECK_EQ(g_rdmsr(0xc0000080), 0x500);
 }
 
@@ -144,7 +130,7 @@ GUEST static void sweep_range(u32 from, u32 to)
 
 	for (u32 index = from; index < to; index++) {
 		u64 old;
-		int vector = try_rdmsr(index, &old);
+		int vector = g_try_rdmsr(index, &old);
 
 		if (vector == -1)
 			sweep_ok++;
@@ -156,13 +142,13 @@ GUEST static void sweep_range(u32 from, u32 to)
 		if (index == 0xc0000080 || index == 0x1b || index == 0x10 || index == 0x3b)
 			continue;
 		for (unsigned int i = 0; i < 4; i++) {
-			int written = try_wrmsr(index, values[i]);
+			int written = g_try_wrmsr(index, values[i]);
 
 			if (written != -1 && written != 13)
 				sweep_other++;
 		}
 		if (vector == -1)
-			try_wrmsr(index, old);
+			g_try_wrmsr(index, old);
 	}
 }
 
@@ -243,11 +229,11 @@ GUEST static void debugctl_guest(u64 arg)
 
 	(void)arg;
 	for (unsigned int bit = 0; bit < 64; bit++) {
-		if (try_wrmsr(0x1d9, 1ULL << bit) != -1)
+		if (g_try_wrmsr(0x1d9, 1ULL << bit) != -1)
 			continue;
-		if (try_rdmsr(0x1d9, &value) == -1 && value & ~3ULL)
+		if (g_try_rdmsr(0x1d9, &value) == -1 && value & ~3ULL)
 			g_fail("DEBUGCTL keeps bit", __LINE__, value, bit);
-		try_wrmsr(0x1d9, 0);
+		g_try_wrmsr(0x1d9, 0);
 	}
 }
 
@@ -263,8 +249,8 @@ GUEST static void x2apic_guest(u64 arg)
 
 	(void)arg;
 	for (u32 index = 0x800; index < 0x900; index++) {
-		G_CHECK_EQ(try_rdmsr(index, &value), 13);
-		G_CHECK_EQ(try_wrmsr(index, 0), 13);
+		G_CHECK_EQ(g_try_rdmsr(index, &value), 13);
+		G_CHECK_EQ(g_try_wrmsr(index, 0), 13);
 	}
 }
 
@@ -278,7 +264,7 @@ GUEST static void platform_info_guest(u64 count)
 	u64 value;
 
 	while (count--)
-		g_say((u32)(try_rdmsr(0xce, &value) + 1));	/* 0: no exception */
+		g_say((u32)(g_try_rdmsr(0xce, &value) + 1));	/* 0: no exception */
 	g_done(0);
 }
 

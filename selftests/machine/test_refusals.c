@@ -54,6 +54,7 @@ static const struct row {
 	ROW(SPLIT_LATE, provoke_enable_cap, VM, 0, EEXIST, OF(kvm_enable_cap, cap), 1, 0, "KVM_CREATE_VCPU"),
 	ROW(X2APIC_API_FLAGS, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 0x81, 3, "args"),
 	ROW(HALT_POLL_RANGE, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1ull << 32, 0xffffffff, "args"),
+	ROW(USER_SPACE_MSR_REASONS, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 9, 7, "args"),
 	ROW(MAX_VCPU_ID_BOOT_CPU, provoke_vm_wide, VM, NO_VCPU, EINVAL, OF(kvm_enable_cap, args), 2, 3, "KVM_SET_BOOT_CPU_ID"),
 	ROW(BOOT_CPU_RANGE, provoke_vm_wide, VM, NO_VCPU, EINVAL, NO_FIELD, 1025, 1024, "KVM_CAP_MAX_VCPU_ID"),
 	ROW(MMU_PAGES_FEW, provoke_vm_wide, VM, 0, EINVAL, NO_FIELD, 63, 64, "page tables"),
@@ -177,6 +178,10 @@ static const struct row {
 	ROW(CPUID_AFTER_RUN, provoke_cpuid, VCPU, GUEST_RUNS, EINVAL, NO_FIELD, 4, DYNAMIC, "has run"),
 	ROW(CPUID_ADDRESS_WIDTH, provoke_cpuid, VCPU, 0, EINVAL, NO_FIELD, 52, 57, "48 or 57"),
 	ROW(MSR_LIST_TOO_FEW, provoke_msrs, DEV, 0, E2BIG, OF(kvm_msr_list, nmsrs), 1, DYNAMIC, "nmsrs"),
+	ROW(MSR_FILTER_FLAGS, provoke_msrs, VM, 0, EINVAL, OF(kvm_msr_filter, flags), 3, 1, "flags"),
+	ROW(MSR_FILTER_RANGE_FLAGS, provoke_msrs, VM, 0, EINVAL, OF(kvm_msr_filter, ranges[2].flags), 5, 3, "range"),
+	ROW(MSR_FILTER_RANGE_SIZE, provoke_msrs, VM, 0, EINVAL, OF(kvm_msr_filter, ranges[2].nmsrs), 12289, 12288, "nmsrs"),
+	ROW(MSR_FILTER_EMPTY, provoke_msrs, VM, 0, EINVAL, OF(kvm_msr_filter, ranges), 0, 0, "range"),
 	ROW(MSRS_TOO_MANY, provoke_msrs, VCPU, 0, E2BIG, OF(kvm_msrs, nmsrs), 256, 255, "nmsrs"),
 
 	ROW(PRE_FAULT_FLAGS, provoke_pre_fault, VCPU, 0, EINVAL, OF(kvm_pre_fault_memory, flags), 4, 0, "flags"),

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include "exits/msr_filter.h"
 #include "exits/msr_policy.h"
 
 static struct vtx_cpuid full;	/* a vCPU that has every feature */
@@ -238,6 +239,48 @@ static void test_bitmap(void **state)
 	free(bitmap);
 }
 
+/* ------------------------------------------------------------------ the filter */
+
+static void test_filter(void **state)
+{
+	static const u8 third[8] = { 4 }, all[8] = { [0 ... 7] = 0xff }, none[8];
+	static const struct vtx_msr_filter filter = {
+		.others_allowed = true,
+		.ranges = {
+			[1] = { .base = 0xc0000100, .count = 3, .reads = true, .allowed = third },
+			[2] = { .base = 0xc0000100, .count = 3, .reads = true, .writes = true, .allowed = all },
+			[15] = { .base = 0xfffffff8, .count = 64, .reads = true, .writes = true, .allowed = none },
+		},
+	};
+	static const struct vtx_msr_filter deny = { .others_allowed = false };
+	u8 *bitmap = malloc(4096);
+
+	assert_true(vtx_msr_filter_allows(NULL, 0x10, true));
+	assert_false(vtx_msr_filter_allows(&filter, 0xc0000100, false));
+	assert_true(vtx_msr_filter_allows(&filter, 0xc0000100, true));	/* the second range decides */
+	assert_true(vtx_msr_filter_allows(&filter, 0xc0000102, false));
+	assert_true(vtx_msr_filter_allows(&filter, 0xc00000ff, false));
+	assert_true(vtx_msr_filter_allows(&filter, 0xc0000103, false));
+	/* A range that goes over the end ends there. */
+	assert_false(vtx_msr_filter_allows(&filter, 0xffffffff, true));
+	assert_true(vtx_msr_filter_allows(&filter, 0, true));
+	assert_false(vtx_msr_filter_allows(&deny, 0x38, true));
+	assert_true(vtx_msr_filter_allows(&deny, 0x802, false));	/* x2APIC */
+
+	vtx_msr_bitmap_fill(bitmap);
+	vtx_msr_bitmap_set(bitmap, 0x802, false, false);	/* as with APIC virtualization */
+	vtx_msr_filter_bitmap(&filter, bitmap);
+	assert_true(vtx_msr_intercepted(bitmap, 0xc0000100, false));
+	assert_false(vtx_msr_intercepted(bitmap, 0xc0000100, true));
+	assert_false(vtx_msr_intercepted(bitmap, 0xc0000102, false));
+	assert_true(vtx_msr_intercepted(bitmap, 0x10, false));
+	assert_false(vtx_msr_intercepted(bitmap, 0x802, false));
+	assert_true(vtx_msr_intercepted(bitmap, 0xc0000082, false));	/* allowed, and exits as ever */
+	vtx_msr_filter_bitmap(NULL, bitmap);
+	assert_false(vtx_msr_intercepted(bitmap, 0xc0000100, false));
+	free(bitmap);
+}
+
 /* ------------------------------------------------------------------ TSC writes of user space */
 
 static void test_tsc_join(void **state)
@@ -263,7 +306,7 @@ int main(void)
 		cmocka_unit_test(test_map_agrees_with_rows), cmocka_unit_test(test_array_places),
 		cmocka_unit_test(test_listed_means_both_directions), cmocka_unit_test(test_who_may),
 		cmocka_unit_test(test_canonical), cmocka_unit_test(test_memory_types), cmocka_unit_test(test_masks),
-		cmocka_unit_test(test_bitmap), cmocka_unit_test(test_tsc_join),
+		cmocka_unit_test(test_bitmap), cmocka_unit_test(test_filter), cmocka_unit_test(test_tsc_join),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

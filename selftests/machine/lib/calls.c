@@ -305,6 +305,20 @@ static void all_memory(struct call_world *w, void *arg)
 	((struct kvm_pre_fault_memory *)arg)->size = w->vm->size;
 }
 
+static u8 msr_bits[8];
+
+static void msr_filter(struct call_world *w, void *arg)
+{
+	(void)w;
+	((struct kvm_msr_filter *)arg)->ranges[0] = (struct kvm_msr_filter_range){ 3, 8, 0x174, msr_bits };
+}
+
+static void no_msr_filter(struct call_world *w, void *arg)
+{
+	memset(arg, 0, sizeof(struct kvm_msr_filter));
+	(void)ioctl(w->vm->fd, KVM_X86_SET_MSR_FILTER, arg);
+}
+
 static void irq_high(struct call_world *w, void *arg)
 {
 	(void)w;
@@ -528,6 +542,7 @@ const struct call all_calls[] = {
 	ROW(VM, KVM_SET_GSI_ROUTING, .fill = routing),
 	ROW(VM, KVM_IRQFD, .fill = irqfd, .undo = no_irqfd),
 	ROW(VM, KVM_IOEVENTFD, .fill = ioeventfd, .undo = no_ioeventfd),
+	ROW(VM, KVM_X86_SET_MSR_FILTER, .fill = msr_filter, .undo = no_msr_filter),
 	ROW(VM, KVM_GET_STATS_FD, .flags = CALL_SCALAR | CALL_FD),
 	ROW(VM, VTX_SET_EXT_ERROR, .fill = error_buffer, .undo = vm_no_error_buffer),
 

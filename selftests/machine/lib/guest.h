@@ -119,6 +119,21 @@ G_INLINE u64 g_rdmsr(u32 index)
 	return lo | (u64)hi << 32;
 }
 
+/* The exception's vector, or -1. */
+G_INLINE int g_try_rdmsr(u32 index, u64 *value)
+{
+	u32 lo = 0, hi = 0;
+	int vector = G_TRY("rdmsr", : "+a"(lo), "+d"(hi) : "c"(index) : "memory");
+
+	*value = lo | (u64)hi << 32;
+	return vector;
+}
+
+G_INLINE int g_try_wrmsr(u32 index, u64 value)
+{
+	return G_TRY("wrmsr", : : "c"(index), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
+}
+
 G_INLINE void g_wrmsr(u32 index, u64 value)
 {
 	asm volatile("wrmsr" : : "c"(index), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");

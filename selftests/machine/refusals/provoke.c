@@ -108,6 +108,10 @@ int provoke_enable_cap(struct world *w, u32 code)
 		cap.cap = KVM_CAP_X2APIC_API;
 		cap.args[0] = 0x81;
 		break;
+	case VTX_ERROR_USER_SPACE_MSR_REASONS:
+		cap.cap = KVM_CAP_X86_USER_SPACE_MSR;
+		cap.args[0] = 9;
+		break;
 	case VTX_ERROR_HALT_POLL_RANGE:
 		cap.cap = KVM_CAP_HALT_POLL;
 		cap.args[0] = 1ull << 32;
@@ -652,6 +656,22 @@ int provoke_cpuid(struct world *w, u32 code)
 	return ioctl(w->fd[VCPU], KVM_SET_CPUID2, c);
 }
 
+static int msr_filter(struct world *w, u32 code)
+{
+	u8 bits = 0;
+	struct kvm_msr_filter filter = { .ranges = { [2] = { .flags = 3, .nmsrs = 1, .bitmap = &bits } } };
+
+	if (code == VTX_ERROR_MSR_FILTER_FLAGS)
+		filter.flags = 3;
+	else if (code == VTX_ERROR_MSR_FILTER_RANGE_FLAGS)
+		filter.ranges[2].flags = 5;
+	else if (code == VTX_ERROR_MSR_FILTER_RANGE_SIZE)
+		filter.ranges[2].nmsrs = 12289;
+	else
+		filter = (struct kvm_msr_filter){ .flags = KVM_MSR_FILTER_DEFAULT_DENY };
+	return ioctl(w->fd[VM], KVM_X86_SET_MSR_FILTER, &filter);
+}
+
 int provoke_msrs(struct world *w, u32 code)
 {
 	struct {
@@ -662,7 +682,13 @@ int provoke_msrs(struct world *w, u32 code)
 		struct kvm_msrs head;
 		struct kvm_msr_entry entries[256];
 	} values = { .head = { .nmsrs = 256 } };
+
 	switch (code) {
+	case VTX_ERROR_MSR_FILTER_FLAGS:
+	case VTX_ERROR_MSR_FILTER_RANGE_FLAGS:
+	case VTX_ERROR_MSR_FILTER_RANGE_SIZE:
+	case VTX_ERROR_MSR_FILTER_EMPTY:
+		return msr_filter(w, code);
 	case VTX_ERROR_MSR_LIST_TOO_FEW:
 		CHECK_OK(ioctl(w->fd[DEV], KVM_GET_MSR_INDEX_LIST, &all));
 		w->allowed = all.head.nmsrs;
