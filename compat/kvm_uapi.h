@@ -32,4 +32,8 @@ struct kvm_userspace_memory_region2 {
 #define KVM_MEM_GUEST_MEMFD (1UL << 2)
 #endif
 
+#ifndef KVM_X86_QUIRK_SLOT_ZAP_ALL
+#define KVM_X86_QUIRK_SLOT_ZAP_ALL (1 << 7)
+#endif
+
 #endif /* VTX_COMPAT_KVM_UAPI_H */

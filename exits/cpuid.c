@@ -100,15 +100,22 @@ const struct vtx_cpuid *vtx_cpuid_host(void)
 	return &host_facts;
 }
 
-void vtx_cpuid_update(struct vtx_vcpu *vcpu)
+static void mirror(struct vtx_vcpu *vcpu, struct vtx_cpuid *c)
 {
 	const struct vtx_cpuid_state state = {
 		.osxsave = vtx_cr4(vcpu) & X86_CR4_OSXSAVE,
 		.apic_enabled = vcpu->apic_base & MSR_IA32_APICBASE_ENABLE,
+		.mwait_follows = !vtx_quirk(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT),
+		.mwait = vcpu->msr_misc_enable & MSR_IA32_MISC_ENABLE_MWAIT,
 		.xcr0 = vcpu->xcr0,
 	};
 
-	vtx_cpuid_mirror(&vcpu->cpuid, &state);
+	vtx_cpuid_mirror(c, &state);
+}
+
+void vtx_cpuid_update(struct vtx_vcpu *vcpu)
+{
+	mirror(vcpu, &vcpu->cpuid);
 }
 
 /* How many entries are the same, from the first on. */
@@ -142,18 +149,13 @@ static u32 address_width(const struct vtx_cpuid *c)
  */
 int vtx_cpuid_set(struct vtx_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent)
 {
-	const struct vtx_cpuid_state state = {
-		.osxsave = vtx_cr4(vcpu) & X86_CR4_OSXSAVE,
-		.apic_enabled = vcpu->apic_base & MSR_IA32_APICBASE_ENABLE,
-		.xcr0 = vcpu->xcr0,
-	};
 	const struct vtx_cpuid *host = vtx_cpuid_host();
 	struct vtx_cpuid next = { .entries = entries, .nent = nent };
 	u32 bits, same;
 
 	if (!host)
 		return -ENOMEM;
-	vtx_cpuid_mirror(&next, &state);
+	mirror(vcpu, &next);
 	if (vcpu->cpuid.frozen) {
 		/* The rule KVM has since 5.18: once the vCPU has run, its table may be set again but not changed. */
 		same = same_entries(&next, &vcpu->cpuid);

@@ -294,7 +294,7 @@ u32 vtx_cpuid_build(const struct vtx_cpuid_host *host, struct kvm_cpuid_entry2 *
 	/* I/O port delays are pointless here: no port is a real one (KVM_FEATURE_NOP_IO_DELAY). */
 	static const struct vtx_cpuid_regs pv_features = {
 		.eax = B(KVM_FEATURE_CLOCKSOURCE) | B(KVM_FEATURE_NOP_IO_DELAY) | B(KVM_FEATURE_CLOCKSOURCE2) |
-		       B(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT),
+		       B(KVM_FEATURE_PV_SCHED_YIELD) | B(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT),
 	};
 	struct builder b = { .host = host, .out = out, .n = n };
 	struct vtx_cpuid_regs regs;
@@ -437,6 +437,8 @@ void vtx_cpuid_derive(struct vtx_cpuid *c, const struct vtx_cpuid *host, u64 hos
 		set_feature(c, VTX_F_KVMCLOCK);
 	if (pv & B(KVM_FEATURE_CLOCKSOURCE2))
 		set_feature(c, VTX_F_KVMCLOCK2);
+	if (pv & B(KVM_FEATURE_PV_SCHED_YIELD))
+		set_feature(c, VTX_F_PV_SCHED_YIELD);
 
 	c->spec_ctrl_allowed = 0;
 	for (i = 0; i < ARRAY_SIZE(spec_ctrl_rows); i++)
@@ -514,6 +516,8 @@ void vtx_cpuid_mirror(struct vtx_cpuid *c, const struct vtx_cpuid_state *state)
 	if (e) {
 		e->ecx = with_bit(e->ecx, L1_ECX_OSXSAVE, state->osxsave);
 		e->edx = with_bit(e->edx, L1_EDX_APIC, state->apic_enabled);
+		if (state->mwait_follows)
+			e->ecx = with_bit(e->ecx, VTX_CPUID_1_ECX_MONITOR, state->mwait);
 	}
 	e = vtx_cpuid_find(c, 0x7, 0);
 	if (e)

@@ -12,6 +12,8 @@
 #include <linux/kvm.h>
 
 #define VTX_MAX_CPUID_ENTRIES 256
+#define VTX_CPUID_1_ECX_MONITOR (1u << 3)
+#define VTX_CPUID_1_ECX_SSE3 (1u << 0)
 
 /* Leaves 0..31 of the basic, hypervisor (0x4000_0000) and extended (0x8000_0000) range are found without a search. */
 #define VTX_CPUID_QUICK 32
@@ -34,7 +36,7 @@ struct vtx_cpuid {
 enum vtx_feature {
 	VTX_F_X2APIC, VTX_F_TSC_DEADLINE, VTX_F_RDTSCP, VTX_F_XSAVE, VTX_F_FSGSBASE, VTX_F_INVPCID, VTX_F_PCID, VTX_F_LM, VTX_F_NX,
 	VTX_F_SMEP, VTX_F_SMAP, VTX_F_UMIP, VTX_F_PKU, VTX_F_SPEC_CTRL, VTX_F_IBPB, VTX_F_ARCH_CAP, VTX_F_SYSCALL, VTX_F_MTRR, VTX_F_MCE,
-	VTX_F_KVMCLOCK, VTX_F_KVMCLOCK2, VTX_F_MWAIT, VTX_F_TSC_ADJUST, VTX_F_LA57, VTX_F_OSXSAVE_VISIBLE, VTX_F_GBPAGES,
+	VTX_F_KVMCLOCK, VTX_F_KVMCLOCK2, VTX_F_PV_SCHED_YIELD, VTX_F_MWAIT, VTX_F_TSC_ADJUST, VTX_F_LA57, VTX_F_OSXSAVE_VISIBLE, VTX_F_GBPAGES,
 	VTX_F_RDPID,
 	VTX_NR_FEATURES,
 };
@@ -66,6 +68,8 @@ struct vtx_cpuid_host {
 struct vtx_cpuid_state {
 	bool osxsave;		/* CR4.OSXSAVE */
 	bool apic_enabled;	/* IA32_APIC_BASE bit 11 */
+	bool mwait_follows;	/* leaf 1's MONITOR is the next: KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT is off */
+	bool mwait;		/* IA32_MISC_ENABLE bit 18 */
 	u64 xcr0;
 };
 

@@ -158,18 +158,22 @@ static void instruction_ended(struct vtx_vcpu *vcpu, bool single_step)
 
 /*
  * An instruction that vtx cannot emulate. User code gets #UD, because a guest's user must not be able to stop the guest;
- * the kernel's own instructions stop the VM, with the bytes for whoever looks. All as KVM does.
+ * the kernel's own instructions stop the VM, with the bytes for whoever looks. With KVM_CAP_EXIT_ON_EMULATION_FAILURE both stop, and
+ * no #UD waits. All as KVM does.
  */
 static int emulation_failed(struct vtx_vcpu *vcpu, const struct vtx_emulation *em)
 {
 	const struct vtx_emu *e = &em->e;
 	struct kvm_run *run = vcpu->run;
 	unsigned int n = min_t(unsigned int, e->insn.fetched, sizeof(run->emulation_failure.insn_bytes));
+	bool user_space;
 
 	vcpu->counts.insn_emulation_fail++;
-	vtx_report_emulation(vcpu, em, e->cpl == 0);
-	vtx_inject_ud(vcpu);
-	if (e->cpl != 0)
+	user_space = e->cpl == 0 || READ_ONCE(vcpu->vm->emulation_exits);
+	vtx_report_emulation(vcpu, em, user_space);
+	if (!READ_ONCE(vcpu->vm->emulation_exits))
+		vtx_inject_ud(vcpu);
+	if (!user_space)
 		return VTX_EXIT_RESUME;
 
 	vtx_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION, 0, NULL);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Exceptions of the guest that vtx intercepts: #DB and #AC, whose delivery can otherwise loop in microcode for ever
- * (CVE-2015-5307, CVE-2015-8104), and all others where the chain of faults is wanted. Each is handed to the guest as it came. NMIs and machine checks of the host share the exit
- * reason; the run loop has passed them to the host's handlers before it asks here, and has blocked NMIs again where an IRET faulted.
+ * (CVE-2015-5307, CVE-2015-8104), #UD, which VMMCALL raises here (exits/hypercall.c), and all others where the chain of faults is wanted.
+ * Each is handed to the guest as it came. NMIs and machine checks of the host share the exit reason; the run loop has passed them to the
+ * host's handlers before it asks here, and has blocked NMIs again where an IRET faulted.
  */
 #include <linux/mm.h>
 #include <asm/debugreg.h>
@@ -79,10 +80,8 @@ static void unblock_nmi(struct vtx_vcpu *vcpu, u32 info)
 	vtx_set_nmi_blocked(vcpu, false);
 }
 
-/* Fast and slow: nothing here sleeps. */
-int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu)
+static int exception_nmi(struct vtx_vcpu *vcpu, u32 info)
 {
-	u32 info = vtx_vmread32(VM_EXIT_INTR_INFO);
 	u32 vector = info & INTR_INFO_VECTOR_MASK, error = 0;
 
 	if (INTR_TYPE(info) == INTR_TYPE_NMI_INTR || vector == X86_TRAP_MC)
@@ -96,7 +95,27 @@ int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu)
 		return vtx_debug_exit(vcpu, vector, vector == X86_TRAP_DB ? vtx_qualification(vcpu) & DEBUG_BITS : 0);
 	if (vector == X86_TRAP_DB)
 		return debug_exception(vcpu, info);
-	if (vcpu->fault_chain || vector == X86_TRAP_AC)
+	if (vcpu->fault_chain || vector == X86_TRAP_AC || vector == X86_TRAP_UD)
 		return seen_exception(vcpu, info, error);
 	return unexpected_exception(vcpu, vector, error);
+}
+
+static bool is_ud(u32 info)
+{
+	return INTR_TYPE(info) == INTR_TYPE_HARD_EXCEPTION && (info & INTR_INFO_VECTOR_MASK) == X86_TRAP_UD;
+}
+
+/* #UD may be VMMCALL, and to see that sleeps; nothing else does. */
+int vtx_fast_exception_nmi(struct vtx_vcpu *vcpu)
+{
+	u32 info = vtx_vmread32(VM_EXIT_INTR_INFO);
+
+	return is_ud(info) ? VTX_EXIT_SLOW : exception_nmi(vcpu, info);
+}
+
+int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu)
+{
+	u32 info = vtx_vmread32(VM_EXIT_INTR_INFO);
+
+	return is_ud(info) && vtx_fix_hypercall(vcpu) ? VTX_EXIT_RESUME : exception_nmi(vcpu, info);
 }

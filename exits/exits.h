@@ -63,6 +63,7 @@ int vtx_fast_window(struct vtx_vcpu *vcpu);
 int vtx_fast_irq_window(struct vtx_vcpu *vcpu);
 int vtx_fast_preemption_timer(struct vtx_vcpu *vcpu);
 int vtx_fast_nop(struct vtx_vcpu *vcpu);
+int vtx_fast_monitor(struct vtx_vcpu *vcpu);
 int vtx_fast_ud(struct vtx_vcpu *vcpu);
 int vtx_fast_gp(struct vtx_vcpu *vcpu);
 int vtx_exit_hlt(struct vtx_vcpu *vcpu);
@@ -74,7 +75,11 @@ int vtx_exit_triple_fault(struct vtx_vcpu *vcpu);	/* exits/triple_fault.c */
 int vtx_triple_fault_raised(struct vtx_vcpu *vcpu);	/* vtx raised the exceptions that end in it: VTX_REQ_TRIPLE_FAULT */
 int vtx_exit_task_switch(struct vtx_vcpu *vcpu);	/* exits/task_switch_exit.c */
 int vtx_exit_pause(struct vtx_vcpu *vcpu);		/* exits/pause.c */
-int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu);	/* exits/exception.c */
+int vtx_fast_exception_nmi(struct vtx_vcpu *vcpu);	/* exits/exception.c */
+int vtx_exit_exception_nmi(struct vtx_vcpu *vcpu);
+/* At #UD: makes VMMCALL the VMCALL that the guest means here, false where it is something else. May sleep (exits/hypercall.c). */
+bool vtx_fix_hypercall(struct vtx_vcpu *vcpu);
+int vtx_hypercall_answered(struct vtx_vcpu *vcpu);
 
 /*
  * MSRs (exits/msr_access.c): the policy for every index. @host: KVM_GET/SET_MSRS, which may do more than the guest.

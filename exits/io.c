@@ -60,7 +60,7 @@ static int to_user(struct vtx_vcpu *vcpu, u16 port, unsigned int size, bool in)
 	io->skipped = false;
 	if (!in) {
 		memcpy(VTX_IO_DATA(vcpu), &vcpu->regs[VTX_RAX], size);
-		if (port == PORT_SKIPS_EARLY) {
+		if (port == PORT_SKIPS_EARLY && vtx_quirk(vcpu->vm, KVM_X86_QUIRK_OUT_7E_INC_RIP)) {
 			io->skipped = true;
 			vtx_skip_insn(vcpu);
 		}
@@ -145,6 +145,8 @@ int vtx_complete_io(struct vtx_vcpu *vcpu)
 	switch (kind) {
 	case VTX_IO_PORT:
 		return complete_port(vcpu);
+	case VTX_IO_HYPERCALL:
+		return vtx_hypercall_answered(vcpu);
 	case VTX_IO_MSR:
 		return vtx_msr_answered(vcpu);
 	case VTX_IO_PORT_STRING:

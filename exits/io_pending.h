@@ -27,6 +27,7 @@ struct vtx_mmio_fragment {
 enum vtx_io_kind {
 	VTX_IO_NONE,
 	VTX_IO_PORT,		/* IN, OUT */
+	VTX_IO_HYPERCALL,	/* VMCALL whose answer is user space's */
 	VTX_IO_MSR,		/* RDMSR (in) or WRMSR that user space is asked about */
 	VTX_IO_PORT_STRING,	/* INS, OUTS: a batch of elements in one guest page */
 	VTX_IO_MMIO,		/* frag[done] of an emulated instruction, memory or port; then it starts over */

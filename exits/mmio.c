@@ -32,6 +32,13 @@ static bool is_apic_page(struct vtx_vcpu *vcpu, u64 gpa)
 	       gpa >> PAGE_SHIFT == vcpu->apic_base >> PAGE_SHIFT;
 }
 
+/* Where the APIC's page is while the APIC does not answer there: no device is, until user space wants to be asked. */
+static bool is_apic_hole(struct vtx_vcpu *vcpu, u64 gpa)
+{
+	return vcpu->apic && gpa >> PAGE_SHIFT == vcpu->apic_base >> PAGE_SHIFT && !is_apic_page(vcpu, gpa) &&
+	       vtx_quirk(vcpu->vm, KVM_X86_QUIRK_LAPIC_MMIO_HOLE);
+}
+
 static void trace_fragment(const struct vtx_mmio_fragment *f)
 {
 	if (f->port)
@@ -48,6 +55,11 @@ static bool kernel_device(struct vtx_vcpu *vcpu, struct vtx_mmio_fragment *f)
 		return false;
 	if (!f->port && is_apic_page(vcpu, f->gpa) && vtx_lapic_mmio(vcpu, f->gpa, f->len, f->data, f->write))
 		return true;
+	if (!f->port && is_apic_hole(vcpu, f->gpa)) {
+		if (!f->write)
+			memset(f->data, 0xff, f->len);
+		return true;
+	}
 	if (f->write)
 		return !vtx_bus_write(vcpu, bus, f->gpa, f->len, f->data);
 	return !vtx_bus_read(vcpu, bus, f->gpa, f->len, f->data);

@@ -27,6 +27,13 @@
 
 /* ------------------------------------------------------------------ writes with rules of their own */
 
+static bool has_sse3(const struct vtx_vcpu *vcpu)
+{
+	const struct kvm_cpuid_entry2 *e = vtx_cpuid_quick(&vcpu->cpuid, 1, 0);
+
+	return e && (e->ecx & VTX_CPUID_1_ECX_SSE3);
+}
+
 static int write_misc_enable(struct vtx_vcpu *vcpu, u64 value, bool host)
 {
 	if (!host) {
@@ -35,6 +42,14 @@ static int write_misc_enable(struct vtx_vcpu *vcpu, u64 value, bool host)
 		/* Performance monitoring available: read-only, writes are ignored. */
 		value &= ~(u64)MSR_IA32_MISC_ENABLE_EMON;
 		value |= vcpu->msr_misc_enable & MSR_IA32_MISC_ENABLE_EMON;
+	}
+	if (((value ^ vcpu->msr_misc_enable) & MSR_IA32_MISC_ENABLE_MWAIT) &&
+	    !vtx_quirk(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)) {
+		/* The bit exists with SSE3 (SDM vol. 4, table 2-2), and CPUID shows it. */
+		if (!has_sse3(vcpu))
+			return 1;
+		vcpu->msr_misc_enable = value;
+		vtx_cpuid_update(vcpu);
 	}
 	vcpu->msr_misc_enable = value;
 	return 0;

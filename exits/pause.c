@@ -143,6 +143,14 @@ static void on_spin(struct vtx_vcpu *vcpu)
 		WRITE_ONCE(vm->spin_last, i);
 }
 
+void vtx_pause_yield_to_id(struct vtx_vcpu *vcpu, u32 id)
+{
+	struct vtx_vcpu *target = vtx_vcpu_by_id(vcpu->vm, id);
+
+	if (target && target != vcpu && (READ_ONCE(target->spin.facts) & VTX_SPIN_READY))
+		yield_to_vcpu(vcpu, target);
+}
+
 /* A guest that spins. */
 int vtx_exit_pause(struct vtx_vcpu *vcpu)
 {

@@ -20,6 +20,9 @@ void vtx_pause_init_vcpu(struct vtx_vcpu *vcpu);
 void vtx_pause_sched_out(struct vtx_vcpu *vcpu);
 void vtx_pause_sched_in(struct vtx_vcpu *vcpu);
 
+/* KVM_HC_SCHED_YIELD: the vCPU with this id is to run, if it could and does not. May sleep. */
+void vtx_pause_yield_to_id(struct vtx_vcpu *vcpu, u32 id);
+
 /* The vCPU's thread is inside KVM_RUN between these two. Called by that thread. */
 static inline void vtx_pause_run_begins(struct vtx_vcpu *vcpu)
 {

@@ -14,7 +14,7 @@
 #define RESERVED(n) [n] = { "RESERVED_" #n, NULL, NULL }
 
 const struct vtx_exit_row vtx_exit_table[VTX_NR_EXIT_REASONS] = {
-	ROW(EXCEPTION_NMI, vtx_exit_exception_nmi, vtx_exit_exception_nmi),
+	ROW(EXCEPTION_NMI, vtx_fast_exception_nmi, vtx_exit_exception_nmi),
 	ROW(EXTERNAL_INTERRUPT, vtx_fast_resume, vtx_fast_resume),
 	ROW(TRIPLE_FAULT, NULL, vtx_exit_triple_fault),
 	NEVER(INIT_SIGNAL),
@@ -50,10 +50,10 @@ const struct vtx_exit_row vtx_exit_table[VTX_NR_EXIT_REASONS] = {
 	NEVER(INVALID_STATE),	/* this and the next come with bit 31: vtx_handle_exit() has seen to them */
 	NEVER(MSR_LOAD_FAIL),
 	RESERVED(35),
-	ROW(MWAIT_INSTRUCTION, vtx_fast_nop, vtx_fast_nop),
+	ROW(MWAIT_INSTRUCTION, vtx_fast_monitor, vtx_fast_monitor),
 	NEVER(MONITOR_TRAP_FLAG),
 	RESERVED(38),
-	ROW(MONITOR_INSTRUCTION, vtx_fast_nop, vtx_fast_nop),
+	ROW(MONITOR_INSTRUCTION, vtx_fast_monitor, vtx_fast_monitor),
 	ROW(PAUSE_INSTRUCTION, NULL, vtx_exit_pause),
 	NEVER(MCE_DURING_VMENTRY),
 	RESERVED(42),

@@ -704,6 +704,7 @@ void vtx_lapic_reset_vcpu(struct vtx_vcpu *vcpu, bool init)
 					  (vcpu->id == vcpu->vm->boot_cpu_id ? VTX_LAPIC_BASE_BSP : 0);
 		return;
 	}
+	k->lapic.lint0_extint = vtx_quirk(vcpu->vm, KVM_X86_QUIRK_LINT0_REENABLED);
 	raw_spin_lock_irqsave(&k->timer_lock, flags);
 	vtx_lapic_reset(&k->lapic, init);
 	program_timer(k);

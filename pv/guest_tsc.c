@@ -100,6 +100,20 @@ void vtx_tsc_host_write(struct vtx_vcpu *vcpu, u64 value)
 	vtx_tsc_set_offset(vcpu, join(vcpu->vm, vcpu->tsc_khz, vcpu->tsc_ratio, value));
 }
 
+/* The line of the VM goes through it from now on, as with join(): vCPUs that are given the same offset agree. */
+void vtx_tsc_host_offset(struct vtx_vcpu *vcpu, u64 offset)
+{
+	struct vtx_vm_clock *clock = &vcpu->vm->clock;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&clock->lock, flags);
+	if (vcpu->tsc_ratio != clock->ratio)
+		vtx_clock_set_rate(clock, vcpu->tsc_khz, vcpu->tsc_ratio);
+	vcpu->vm->tsc_offset = offset;
+	raw_spin_unlock_irqrestore(&clock->lock, flags);
+	vtx_tsc_set_offset(vcpu, offset);
+}
+
 /* The guest's write shows in IA32_TSC_ADJUST as well (SDM vol. 3, 18.17.3). */
 void vtx_tsc_guest_write(struct vtx_vcpu *vcpu, u64 value)
 {

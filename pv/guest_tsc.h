@@ -24,6 +24,8 @@ void vtx_tsc_set_offset(struct vtx_vcpu *vcpu, u64 offset);
 
 /* KVM_SET_MSRS of IA32_TSC: vCPUs that are written one after the other agree; see vtx_tsc_join(). */
 void vtx_tsc_host_write(struct vtx_vcpu *vcpu, u64 value);
+/* KVM_VCPU_TSC_OFFSET. */
+void vtx_tsc_host_offset(struct vtx_vcpu *vcpu, u64 offset);
 /* The guest's WRMSR. */
 void vtx_tsc_guest_write(struct vtx_vcpu *vcpu, u64 value);
 /* IA32_TSC_ADJUST. @host: by KVM_SET_MSRS, which does not move the TSC. */

@@ -5,6 +5,7 @@
  */
 #include <linux/cpumask.h>
 #include <linux/kvm.h>
+#include <linux/kvm_para.h>
 #include "compat/kvm_uapi.h"
 #include "ept/ept.h"
 #include "irqchip/irqchip.h"
@@ -63,6 +64,11 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },			/* kvm_run->immediate_exit */
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },		/* kvm_run->internal */
 	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
+	{ KVM_CAP_DISABLE_QUIRKS, 1 },
+	{ KVM_CAP_DISABLE_QUIRKS2, VTX_QUIRKS },
+	{ KVM_CAP_EXIT_HYPERCALL, VTX_EXIT_HYPERCALLS },
+	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1 },
+	{ KVM_CAP_ENABLE_CAP, 1 },			/* KVM_ENABLE_CAP on a vCPU */
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },			/* KVM_ENABLE_CAP on a VM: uapi/enable_cap.c */
 
 	/* state */
@@ -73,6 +79,9 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_X86_MSR_FILTER, 1 },			/* uapi/msr_filter.c */
 	{ KVM_CAP_VCPU_EVENTS, 1 },
 	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS },	/* uapi/sync_regs.c */
+	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },		/* KVM_ENABLE_CAP: triple_fault in struct kvm_vcpu_events */
+	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },			/* uapi/vcpu_attr.c */
+	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
 	{ KVM_CAP_DEBUGREGS, 1 },
 	{ KVM_CAP_XSAVE, 1 },
 	{ KVM_CAP_XSAVE2, .compute = xsave_size },

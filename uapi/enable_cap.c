@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_ENABLE_CAP on a VM: capabilities that are switched on by hand, as one table.
+ * KVM_ENABLE_CAP: capabilities that are switched on by hand, those of a VM as one table.
  */
-#include <linux/kvm.h>
+#include <linux/kvm_para.h>
+#include "compat/kvm_uapi.h"
 #include "irqchip/irqchip.h"
 #include "uapi/ioctl.h"
 #include "uapi/refuse.h"
@@ -77,7 +78,51 @@ static int user_space_msr(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 	return 0;
 }
 
+/* args[0]: quirks to go without. At any time, but a client does it before the first vCPU runs. */
+static int disable_quirks(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	u64 quirks = cap->args[0];
+	struct vtx_vcpu *vcpu;
+	int i;
+
+	if (cap->cap == KVM_CAP_DISABLE_QUIRKS2 && (quirks & ~(u64)VTX_QUIRKS))
+		return VTX_REFUSE(QUIRKS, offsetof(struct kvm_enable_cap, args), quirks, VTX_QUIRKS);
+	WRITE_ONCE(vm->quirks_off, quirks);
+	vtx_for_each_vcpu(i, vcpu, vm)
+		vtx_vcpu_request(vcpu, VTX_REQ_QUIRKS);
+	return 0;
+}
+
+/* args[0]: bits of hypercalls that are user space's to answer. At any time. */
+static int exit_hypercall(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	if (cap->args[0] & ~(u64)VTX_EXIT_HYPERCALLS)
+		return VTX_REFUSE(EXIT_HYPERCALLS, offsetof(struct kvm_enable_cap, args), cap->args[0], VTX_EXIT_HYPERCALLS);
+	WRITE_ONCE(vm->hypercall_exits, cap->args[0]);
+	return 0;
+}
+
+/* args[0], 0 or 1: does an instruction of the guest's user that vtx cannot emulate leave KVM_RUN as well? At any time. */
+static int exit_on_emulation_failure(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	if (cap->args[0] > 1)
+		return VTX_REFUSE(CAP_SWITCH, offsetof(struct kvm_enable_cap, args), cap->args[0], 1);
+	WRITE_ONCE(vm->emulation_exits, cap->args[0]);
+	return 0;
+}
+
+/* args[0], any but 0: triple_fault of struct kvm_vcpu_events is read and written. At any time. */
+static int triple_fault_event(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	WRITE_ONCE(vm->triple_fault_event, cap->args[0]);
+	return 0;
+}
+
 static const struct enabling rows[] = {
+	{ KVM_CAP_DISABLE_QUIRKS, disable_quirks },
+	{ KVM_CAP_DISABLE_QUIRKS2, disable_quirks },
+	{ KVM_CAP_EXIT_HYPERCALL, exit_hypercall },
+	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE, exit_on_emulation_failure },
 	{ KVM_CAP_HALT_POLL, halt_poll },
 	{ KVM_CAP_MAX_VCPU_ID, max_vcpu_id },
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, vtx_enable_manual_protect },
@@ -86,6 +131,7 @@ static const struct enabling rows[] = {
 	{ KVM_CAP_MSR_PLATFORM_INFO, msr_platform_info },
 	{ KVM_CAP_SPLIT_IRQCHIP, split_irqchip },
 	{ KVM_CAP_X2APIC_API, x2apic_api },
+	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, triple_fault_event },
 	{ KVM_CAP_X86_USER_SPACE_MSR, user_space_msr },
 };
 
@@ -103,4 +149,21 @@ long vtx_call_enable_cap(struct vtx_call *call)
 		if (rows[i].cap == cap->cap)
 			return rows[i].fn(call->vm, cap);
 	return VTX_REFUSE(ENABLE_CAP_UNKNOWN, offsetof(struct kvm_enable_cap, cap), cap->cap, 0);
+}
+
+/*
+ * vtx_call_enable_vcpu_cap() - KVM_ENABLE_CAP of a vCPU; VTX_IN
+ * KVM_CAP_ENFORCE_PV_FEATURE_CPUID is all there is: paravirtual MSRs and hypercalls that the vCPU's CPUID does not offer do not exist for
+ * its guest. vtx never lets a guest have them, so either value of args[0] is met.
+ * Return: 0; -EINVAL: flags, another capability.
+ */
+long vtx_call_enable_vcpu_cap(struct vtx_call *call)
+{
+	const struct kvm_enable_cap *cap = call->data;
+
+	if (cap->flags)
+		return VTX_REFUSE(ENABLE_CAP_FLAGS, offsetof(struct kvm_enable_cap, flags), cap->flags, 0);
+	if (cap->cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return VTX_REFUSE(ENABLE_CAP_UNKNOWN, offsetof(struct kvm_enable_cap, cap), cap->cap, 0);
+	return 0;
 }

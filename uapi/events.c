@@ -68,15 +68,21 @@ long vtx_call_get_events(struct vtx_call *call)
 	/* There is no SMM; an INIT that waits is told in its part of the structure. */
 	out->smi.latched_init = vcpu->apic && test_bit(VTX_APIC_INIT, &vcpu->apic_events);
 	out->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM;
+	if (READ_ONCE(vcpu->vm->triple_fault_event)) {
+		out->flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+		out->triple_fault.pending = vtx_vcpu_test_request(vcpu, VTX_REQ_TRIPLE_FAULT);
+	}
 	return 0;
 }
 
 /* ------------------------------------------------------------------ KVM_SET_VCPU_EVENTS */
 
-static int check_events(const struct kvm_vcpu_events *in)
+static int check_events(struct vtx_vcpu *vcpu, const struct kvm_vcpu_events *in)
 {
-	if (in->flags & ~EVENT_FLAGS)
-		return VTX_REFUSE(EVENTS_FLAGS, offsetof(struct kvm_vcpu_events, flags), in->flags, EVENT_FLAGS);
+	u32 allowed = EVENT_FLAGS | (READ_ONCE(vcpu->vm->triple_fault_event) ? KVM_VCPUEVENT_VALID_TRIPLE_FAULT : 0);
+
+	if (in->flags & ~allowed)
+		return VTX_REFUSE(EVENTS_FLAGS, offsetof(struct kvm_vcpu_events, flags), in->flags, allowed);
 	if (in->exception.injected && (in->exception.nr > 31 || in->exception.nr == X86_TRAP_NMI))
 		return VTX_REFUSE(EVENTS_EXCEPTION, offsetof(struct kvm_vcpu_events, exception.nr), in->exception.nr, 31);
 	if (!(in->flags & KVM_VCPUEVENT_VALID_SMM))
@@ -124,11 +130,19 @@ static void set_latched_init(struct vtx_vcpu *vcpu, bool latched)
 	vtx_vcpu_request(vcpu, VTX_REQ_APIC_EVENT);
 }
 
+static void set_triple_fault(struct vtx_vcpu *vcpu, bool pending)
+{
+	if (pending)
+		vtx_vcpu_request(vcpu, VTX_REQ_TRIPLE_FAULT);
+	else
+		clear_bit(VTX_REQ_TRIPLE_FAULT, &vcpu->requests);
+}
+
 long vtx_call_set_events(struct vtx_call *call)
 {
 	struct vtx_vcpu *vcpu = call->vcpu;
 	const struct kvm_vcpu_events *in = call->data;
-	int ret = check_events(in);
+	int ret = check_events(vcpu, in);
 
 	if (ret)
 		return ret;
@@ -147,6 +161,8 @@ long vtx_call_set_events(struct vtx_call *call)
 		vcpu->sipi_vector = in->sipi_vector;
 	if ((in->flags & KVM_VCPUEVENT_VALID_SMM) && vcpu->apic)
 		set_latched_init(vcpu, in->smi.latched_init);
+	if (in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
+		set_triple_fault(vcpu, in->triple_fault.pending);
 	vtx_vcpu_request(vcpu, VTX_REQ_EVENT);
 	return 0;
 }

@@ -16,6 +16,13 @@
 #include "vmx/vcpu.h"
 #include "vmx/vm.h"
 
+/* What KVM_CHECK_EXTENSION(KVM_CAP_DISABLE_QUIRKS2) and (KVM_CAP_EXIT_HYPERCALL) answer. */
+#define VTX_QUIRKS                                                                                                   \
+	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_CD_NW_CLEARED | KVM_X86_QUIRK_LAPIC_MMIO_HOLE |               \
+	 KVM_X86_QUIRK_OUT_7E_INC_RIP | KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_FIX_HYPERCALL_INSN |      \
+	 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS | KVM_X86_QUIRK_SLOT_ZAP_ALL)
+#define VTX_EXIT_HYPERCALLS BIT(KVM_HC_MAP_GPA_RANGE)
+
 struct vtx_call {
 	struct vtx_vm *vm;	/* NULL on the device */
 	struct vtx_vcpu *vcpu;	/* vCPU ioctls only */
@@ -67,6 +74,10 @@ long vtx_call_stats_fd(struct vtx_call *call);		/* uapi/stats_fd.c: KVM_GET_STAT
 /* ---- handlers shared between files */
 long vtx_check_extension(const struct vtx_vm *vm, unsigned long capability);	/* uapi/caps.c */
 long vtx_call_enable_cap(struct vtx_call *call);		/* uapi/enable_cap.c */
+long vtx_call_enable_vcpu_cap(struct vtx_call *call);
+long vtx_call_has_vcpu_attr(struct vtx_call *call);		/* uapi/vcpu_attr.c */
+long vtx_call_get_vcpu_attr(struct vtx_call *call);
+long vtx_call_set_vcpu_attr(struct vtx_call *call);
 long vtx_call_set_ext_error(struct vtx_call *call);		/* uapi/ext_error.c */
 long vtx_call_run(struct vtx_call *call);			/* uapi/run.c */
 long vtx_call_set_signal_mask(struct vtx_call *call);

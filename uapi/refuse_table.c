@@ -205,6 +205,12 @@ static const struct vtx_refuse_row rows[] = {
 	ROW(MSR_FILTER_RANGE_FLAGS, EINVAL, "flags of the range at offset has a bit that is not in allowed: KVM_MSR_FILTER_READ and WRITE."),
 	ROW(MSR_FILTER_RANGE_SIZE, EINVAL, "nmsrs of the range at offset must be at most allowed: use several ranges."),
 	ROW(MSR_FILTER_EMPTY, EINVAL, "KVM_MSR_FILTER_DEFAULT_DENY needs a range: with none the guest would have no MSR at all."),
+	ROW(ATTR_GROUP, ENXIO, "group of a vCPU's device attribute must be allowed, KVM_VCPU_TSC_CTRL."),
+	ROW(ATTR_UNKNOWN, ENXIO, "attr of the group KVM_VCPU_TSC_CTRL must be allowed, KVM_VCPU_TSC_OFFSET."),
+	ROW(ATTR_ADDRESS, EFAULT, "addr, which is found, is no address of as many bytes as allowed says."),
+	ROW(QUIRKS, EINVAL, "args[0] of KVM_CAP_DISABLE_QUIRKS2 has a bit that is not in allowed."),
+	ROW(EXIT_HYPERCALLS, EINVAL, "args[0] of KVM_CAP_EXIT_HYPERCALL has a bit that is not in allowed: bits are hypercalls' numbers."),
+	ROW(CAP_SWITCH, EINVAL, "args[0] of this capability must be 0 (off) or 1 (on)."),
 
 	ROW(HOST_REBOOTING, EIO, "The host is rebooting, has turned VT-x off and will not turn it on again."),
 	ROW(HALT_POLL_RANGE, EINVAL, "args[0] of KVM_CAP_HALT_POLL, in ns, must be at most allowed."),

@@ -115,6 +115,10 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 	/* Without the vCPU: it can be asked while another thread runs it. The one question that a dead VM answers. */
 	VTX_IOCTL(VTX_GET_FAILURE, VTX_OUT | VTX_EVEN_DEAD, get_failure),
 	VTX_IOCTL(VTX_SET_FAULT_CHAIN, VTX_VCPU, set_fault_chain),
+	VTX_IOCTL(KVM_ENABLE_CAP, VTX_IN | VTX_VCPU, vtx_call_enable_vcpu_cap),
+	VTX_IOCTL(KVM_HAS_DEVICE_ATTR, VTX_IN | VTX_VCPU, vtx_call_has_vcpu_attr),
+	VTX_IOCTL(KVM_GET_DEVICE_ATTR, VTX_IN | VTX_VCPU, vtx_call_get_vcpu_attr),
+	VTX_IOCTL(KVM_SET_DEVICE_ATTR, VTX_IN | VTX_VCPU, vtx_call_set_vcpu_attr),
 	VTX_IOCTL(KVM_TRANSLATE, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_translate),
 	VTX_IOCTL(KVM_PRE_FAULT_MEMORY, VTX_IN | VTX_OUT | VTX_VCPU | VTX_SRCU, vtx_call_pre_fault_memory),
 	VTX_IOCTL(KVM_GET_STATS_FD, 0, vtx_call_stats_fd),

@@ -26,6 +26,8 @@ void vtx_controls_update_exceptions(struct vtx_vcpu *vcpu)
 {
 	u32 bitmap = vcpu->fault_chain ? ~0U : INTERCEPTED_EXCEPTIONS;
 
+	if (vtx_quirk(vcpu->vm, KVM_X86_QUIRK_FIX_HYPERCALL_INSN))
+		bitmap |= BIT(X86_TRAP_UD);	/* exits/hypercall.c */
 	if (vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP)
 		bitmap |= BIT(X86_TRAP_BP);
 	vtx_vmwrite32(EXCEPTION_BITMAP, bitmap);

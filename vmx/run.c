@@ -14,6 +14,7 @@
 #include <linux/srcu.h>
 #include <asm/debugreg.h>
 #include "ept/ept.h"
+#include "exits/cpuid.h"
 #include "exits/emulation.h"
 #include "exits/exits.h"
 #include "exits/pause.h"
@@ -393,6 +394,10 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 		r = ioapic_eoi(vcpu);
 		if (r != VTX_EXIT_RESUME)
 			return r;
+	}
+	if (test_and_clear_bit(VTX_REQ_QUIRKS, &vcpu->requests)) {
+		vtx_controls_update_exceptions(vcpu);
+		vtx_cpuid_update(vcpu);
 	}
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);
 	idx = srcu_read_lock(&vcpu->vm->srcu);

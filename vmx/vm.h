@@ -84,6 +84,10 @@ struct vtx_vm {
 	u32 x2apic_api;				/* l: KVM_X2APIC_API_*; bits are only ever set */
 	bool platform_info_hidden;		/* l: KVM_CAP_MSR_PLATFORM_INFO: guests may not read the MSR; vCPUs look without lock */
 
+	u64 quirks_off;				/* l: KVM_CAP_DISABLE_QUIRKS2 (vtx_quirk()) */
+	u64 hypercall_exits;			/* l: KVM_CAP_EXIT_HYPERCALL, by number; vCPUs look without lock */
+	bool emulation_exits;			/* l: KVM_CAP_EXIT_ON_EMULATION_FAILURE, the same */
+	bool triple_fault_event;		/* l: KVM_CAP_X86_TRIPLE_FAULT_EVENT, the same */
 	u32 msr_exits;				/* l: KVM_CAP_X86_USER_SPACE_MSR; vCPUs look without lock */
 	struct vtx_msr_filter __rcu *msr_filter;	/* l: KVM_X86_SET_MSR_FILTER, read under SRCU; NULL: none */
 
@@ -137,6 +141,12 @@ static inline bool vtx_has_lapic(struct vtx_vm *vm)
 static inline bool vtx_has_full_irqchip(struct vtx_vm *vm)
 {
 	return smp_load_acquire(&vm->irqchip_mode) == VTX_IRQCHIP_KERNEL; /* pairs with create() in irqchip/kernel.c */
+}
+
+/* KVM_X86_QUIRK_*: behaviour that KVM has kept for old clients, until a client does not want it. */
+static inline bool vtx_quirk(struct vtx_vm *vm, u64 quirk)
+{
+	return !(READ_ONCE(vm->quirks_off) & quirk);
 }
 
 /* MSIs and KVM_GET/SET_LAPIC carry 32-bit APIC ids. */

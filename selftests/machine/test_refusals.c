@@ -54,6 +54,12 @@ static const struct row {
 	ROW(SPLIT_LATE, provoke_enable_cap, VM, 0, EEXIST, OF(kvm_enable_cap, cap), 1, 0, "KVM_CREATE_VCPU"),
 	ROW(X2APIC_API_FLAGS, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 0x81, 3, "args"),
 	ROW(HALT_POLL_RANGE, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1ull << 32, 0xffffffff, "args"),
+	ROW(QUIRKS, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 0x4001, 0xff, "args"),
+	ROW(EXIT_HYPERCALLS, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1, 1 << 12, "numbers"),
+	ROW(CAP_SWITCH, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 2, 1, "args"),
+	ROW(ATTR_GROUP, provoke_attr, VCPU, 0, ENXIO, OF(kvm_device_attr, group), 7, KVM_VCPU_TSC_CTRL, "group"),
+	ROW(ATTR_UNKNOWN, provoke_attr, VCPU, 0, ENXIO, OF(kvm_device_attr, attr), 8, KVM_VCPU_TSC_OFFSET, "attr"),
+	ROW(ATTR_ADDRESS, provoke_attr, VCPU, 0, EFAULT, OF(kvm_device_attr, addr), 40, 8, "addr"),
 	ROW(USER_SPACE_MSR_REASONS, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 9, 7, "args"),
 	ROW(MAX_VCPU_ID_BOOT_CPU, provoke_vm_wide, VM, NO_VCPU, EINVAL, OF(kvm_enable_cap, args), 2, 3, "KVM_SET_BOOT_CPU_ID"),
 	ROW(BOOT_CPU_RANGE, provoke_vm_wide, VM, NO_VCPU, EINVAL, NO_FIELD, 1025, 1024, "KVM_CAP_MAX_VCPU_ID"),
@@ -305,6 +311,7 @@ static void check_rows(int (*provoke)(struct world *w, u32 code))
 	S(refused_run, provoke_run) \
 	S(refused_pre_fault, provoke_pre_fault) \
 	S(refused_cpuid, provoke_cpuid) \
+	S(refused_attr, provoke_attr) \
 	S(refused_msrs, provoke_msrs)
 
 #define SUBJECT(name, provoke)       \

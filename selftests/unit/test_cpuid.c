@@ -155,8 +155,8 @@ static void test_added_bits(void **state)
 	assert_int_equal(ask(&c, 6, 0).eax, 1u << 2);
 	assert_int_equal(ask(&c, 0x40000000, 0).eax, 0x40000001);
 	assert_int_equal(ask(&c, 0x40000000, 0).ebx, 0x4b4d564b);
-	/* CLOCKSOURCE, NOP_IO_DELAY, CLOCKSOURCE2, CLOCKSOURCE_STABLE_BIT; no asynchronous page faults, PV EOI, steal time ... */
-	assert_int_equal(ask(&c, 0x40000001, 0).eax, 1u | 1u << 1 | 1u << 3 | 1u << 24);
+	/* CLOCKSOURCE, NOP_IO_DELAY, CLOCKSOURCE2, PV_SCHED_YIELD, CLOCKSOURCE_STABLE_BIT; no asynchronous page faults, PV EOI, steal time ... */
+	assert_int_equal(ask(&c, 0x40000001, 0).eax, 1u | 1u << 1 | 1u << 3 | 1u << 13 | 1u << 24);
 	/* XSAVE's leaf is there and says "nothing" */
 	assert_int_equal(ask(&c, 0xd, 0).eax, 0);
 	assert_null(vtx_cpuid_find(&c, 0xd, 1));

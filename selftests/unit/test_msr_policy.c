@@ -273,7 +273,7 @@ static void test_filter(void **state)
 	assert_true(vtx_msr_intercepted(bitmap, 0xc0000100, false));
 	assert_false(vtx_msr_intercepted(bitmap, 0xc0000100, true));
 	assert_false(vtx_msr_intercepted(bitmap, 0xc0000102, false));
-	assert_true(vtx_msr_intercepted(bitmap, 0x10, false));
+	assert_false(vtx_msr_intercepted(bitmap, 0x10, false));
 	assert_false(vtx_msr_intercepted(bitmap, 0x802, false));
 	assert_true(vtx_msr_intercepted(bitmap, 0xc0000082, false));	/* allowed, and exits as ever */
 	vtx_msr_filter_bitmap(NULL, bitmap);

@@ -319,6 +319,21 @@ static void no_msr_filter(struct call_world *w, void *arg)
 	(void)ioctl(w->vm->fd, KVM_X86_SET_MSR_FILTER, arg);
 }
 
+static u64 tsc_offset;
+
+static void attribute(struct call_world *w, void *arg)
+{
+	(void)w;
+	*(struct kvm_device_attr *)arg = (struct kvm_device_attr){ .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET,
+								   .addr = (uintptr_t)&tsc_offset };
+}
+
+static void enforce_pv(struct call_world *w, void *arg)
+{
+	(void)w;
+	((struct kvm_enable_cap *)arg)->cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID;
+}
+
 static void irq_high(struct call_world *w, void *arg)
 {
 	(void)w;
@@ -583,6 +598,10 @@ const struct call all_calls[] = {
 	ROW(VCPU, VTX_GET_FAILURE),
 	ROW(VCPU, VTX_SET_FAULT_CHAIN, .flags = CALL_SCALAR, .value = 1, .undo = no_fault_chain),
 	ROW(VCPU, KVM_TRANSLATE, .fill = address),
+	ROW(VCPU, KVM_ENABLE_CAP, .fill = enforce_pv),
+	ROW(VCPU, KVM_HAS_DEVICE_ATTR, .fill = attribute),
+	ROW(VCPU, KVM_GET_DEVICE_ATTR, .fill = attribute),
+	ROW(VCPU, KVM_SET_DEVICE_ATTR, .fill = attribute),
 	ROW(VCPU, KVM_GET_STATS_FD, .flags = CALL_SCALAR | CALL_FD),
 	ROW(VCPU, VTX_SET_EXT_ERROR, .fill = error_buffer, .undo = vcpu_no_error_buffer),
 };

@@ -108,6 +108,18 @@ int provoke_enable_cap(struct world *w, u32 code)
 		cap.cap = KVM_CAP_X2APIC_API;
 		cap.args[0] = 0x81;
 		break;
+	case VTX_ERROR_QUIRKS:
+		cap.cap = KVM_CAP_DISABLE_QUIRKS2;
+		cap.args[0] = 0x4001;
+		break;
+	case VTX_ERROR_EXIT_HYPERCALLS:
+		cap.cap = KVM_CAP_EXIT_HYPERCALL;
+		cap.args[0] = 1;
+		break;
+	case VTX_ERROR_CAP_SWITCH:
+		cap.cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE;
+		cap.args[0] = 2;
+		break;
 	case VTX_ERROR_USER_SPACE_MSR_REASONS:
 		cap.cap = KVM_CAP_X86_USER_SPACE_MSR;
 		cap.args[0] = 9;
@@ -654,6 +666,17 @@ int provoke_cpuid(struct world *w, u32 code)
 		break;
 	}
 	return ioctl(w->fd[VCPU], KVM_SET_CPUID2, c);
+}
+
+int provoke_attr(struct world *w, u32 code)
+{
+	struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = 40 };
+
+	if (code == VTX_ERROR_ATTR_GROUP)
+		attr.group = 7;
+	else if (code == VTX_ERROR_ATTR_UNKNOWN)
+		attr.attr = 8;
+	return ioctl(w->fd[VCPU], KVM_GET_DEVICE_ATTR, &attr);
 }
 
 static int msr_filter(struct world *w, u32 code)

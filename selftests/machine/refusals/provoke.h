@@ -61,6 +61,7 @@ int provoke_events(struct world *w, u32 code);
 int provoke_run(struct world *w, u32 code);
 int provoke_pre_fault(struct world *w, u32 code);
 int provoke_cpuid(struct world *w, u32 code);
+int provoke_attr(struct world *w, u32 code);
 int provoke_msrs(struct world *w, u32 code);
 
 #endif
