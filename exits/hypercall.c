@@ -28,6 +28,12 @@ static int answer(struct vtx_vcpu *vcpu, u64 value, bool wide)
 	return VTX_EXIT_RESUME;
 }
 
+/* hypercall.longmode of kvm_run, or bit 0 of hypercall.flags, as newer kernels' headers call the same place for kernel code. */
+static u32 *long_mode(struct kvm_run *run)
+{
+	return (u32 *)((u8 *)run + offsetofend(struct kvm_run, hypercall.ret));
+}
+
 /*
  * KVM_HC_MAP_GPA_RANGE: RBX is an address, RCX a number of pages, RDX what they are to be. It is user space's where it has asked for it
  * (KVM_CAP_EXIT_HYPERCALL).
@@ -49,7 +55,7 @@ static int map_gpa_range(struct vtx_vcpu *vcpu, bool wide)
 	run->hypercall.args[0] = gpa;
 	run->hypercall.args[1] = pages;
 	run->hypercall.args[2] = width(vcpu->regs[VTX_RDX], wide);
-	run->hypercall.longmode = wide;
+	*long_mode(run) = wide;
 	return VTX_EXIT_USER;
 }
 
