@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/guest.h"
+#include "lib/host.h"
 #include "lib/module.h"
 #include "lib/vm.h"
 
@@ -521,6 +522,7 @@ static void perf_counts(const char *system)
 	u64 count = 0;
 
 	CHECK(fd >= 0, "perf_event_open: %s", strerror(errno));
+	on_cpu(0);
 	run_and_leave(&counted);
 	CHECK_EQ(read(fd, &count, sizeof(count)), sizeof(count), "perf's read");
 	EXPECT(count >= 50, "perf counted %llu", (unsigned long long)count); /* all of processor 0 */
