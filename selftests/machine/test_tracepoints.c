@@ -100,8 +100,8 @@ static void run_and_leave(const struct program *p)
 
 /* ------------------------------------------------------------------ tracefs */
 
-/* -1 and errno, or 0. */
-static int write_file(const char *path, const char *text)
+/* A file of tracefs that is opened to be truncated forgets what it holds. -1 and errno, or 0. */
+static int write_anew(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_TRUNC), saved;
 	ssize_t n;
@@ -140,15 +140,15 @@ static char *read_whole(const char *path)
 
 static void trace_on(const char *system, const char *event)
 {
-	CHECK_OK(write_file(TRACING "events/enable", "0"));
-	CHECK_OK(write_file(TRACING "buffer_size_kb", "4096"));
-	CHECK_OK(write_file(TRACING "trace", ""));
-	CHECK_OK(write_file(event_path(system, event, "enable"), "1"));
+	CHECK_OK(write_anew(TRACING "events/enable", "0"));
+	CHECK_OK(write_anew(TRACING "buffer_size_kb", "4096"));
+	CHECK_OK(write_anew(TRACING "trace", ""));
+	CHECK_OK(write_anew(event_path(system, event, "enable"), "1"));
 }
 
 static void trace_off(void)
 {
-	CHECK_OK(write_file(TRACING "events/enable", "0"));
+	CHECK_OK(write_anew(TRACING "events/enable", "0"));
 }
 
 /* Lines of the trace that hold both strings (the second may be NULL). */
@@ -261,7 +261,7 @@ static void as_kvm(void)
 	check_counts();
 	/* Both systems at once: each has every record. */
 	trace_on("kvm", "kvm_cpuid");
-	CHECK_OK(write_file(event_path("vtx", "kvm_cpuid", "enable"), "1"));
+	CHECK_OK(write_anew(event_path("vtx", "kvm_cpuid", "enable"), "1"));
 	run_and_leave(&counted);
 	trace_off();
 	EXPECT_EQ(lines_with("kvm_cpuid:", NULL), 100, "kvm_cpuid of both systems");
@@ -492,20 +492,20 @@ static void bad_filters(void)
 
 	restore();
 	filter = event_path("vtx", "kvm_exit", "filter");
-	EXPECT_ERRNO(write_file(filter, "no_such_field == 1"), EINVAL);
-	EXPECT_ERRNO(write_file(filter, "exit_reason == "), EINVAL);
-	EXPECT_ERRNO(write_file(filter, "exit_reason == banana"), EINVAL);
-	EXPECT(write_file(filter, "((exit_reason == 1)") == -1, "a filter without its end"); /* the kernel's errno is odd here */
-	EXPECT_ERRNO(write_file(event_path("vtx", "kvm_exit", "enable"), "7"), EINVAL);
-	EXPECT_ERRNO(write_file(event_path("vtx", "kvm_no_such", "enable"), "1"), ENOENT);
+	EXPECT_ERRNO(write_anew(filter, "no_such_field == 1"), EINVAL);
+	EXPECT_ERRNO(write_anew(filter, "exit_reason == "), EINVAL);
+	EXPECT_ERRNO(write_anew(filter, "exit_reason == banana"), EINVAL);
+	EXPECT(write_anew(filter, "((exit_reason == 1)") == -1, "a filter without its end"); /* the kernel's errno is odd here */
+	EXPECT_ERRNO(write_anew(event_path("vtx", "kvm_exit", "enable"), "7"), EINVAL);
+	EXPECT_ERRNO(write_anew(event_path("vtx", "kvm_no_such", "enable"), "1"), ENOENT);
 	/* One that makes sense does what it says: only CPUID (10). */
-	CHECK_OK(write_file(event_path("vtx", "kvm_exit", "filter"), "exit_reason == 10 && vcpu_id == 0"));
+	CHECK_OK(write_anew(event_path("vtx", "kvm_exit", "filter"), "exit_reason == 10 && vcpu_id == 0"));
 	trace_on("vtx", "kvm_exit");
 	run_and_leave(&counted);
 	trace_off();
 	EXPECT_EQ(lines_with("kvm_exit:", "reason CPUID "), 50, "filtered exits for CPUID");
 	EXPECT_EQ(lines_with("kvm_exit:", NULL), 50, "filtered exits");
-	CHECK_OK(write_file(event_path("vtx", "kvm_exit", "filter"), "0"));
+	CHECK_OK(write_anew(event_path("vtx", "kvm_exit", "filter"), "0"));
 }
 
 static int open_perf(const char *system, const char *event)
@@ -586,7 +586,7 @@ static void kvm_debugfs(void)
 	EXPECT_EQ(statistic("", "halt_exits"), 40, "halt_exits of both");
 	/* There is nothing to write. */
 	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%s/exits", folder);
-	EXPECT(write_file(path, "0") == -1, "exits was written");
+	EXPECT(write_anew(path, "0") == -1, "exits was written");
 	EXPECT_EQ(statistic(folder, "io_exits"), 41, "io_exits of the VM");
 	vm_free(a->vm);
 	vcpu_free(a);
