@@ -112,6 +112,7 @@ static const u16 read_from[VTX_NR_MSR_IDS] = {
 	[VTX_MSR_MCG_STATUS] = AT(mcg_status),
 	[VTX_MSR_MCG_CTL] = AT(mcg_ctl),
 	[VTX_MSR_MISC_ENABLE] = AT(msr_misc_enable),
+	[VTX_MSR_POWER_CTL] = AT(msr_power_ctl),
 	[VTX_MSR_MTRR_VAR] = AT(mtrr_var),
 	[VTX_MSR_MTRR_DEF_TYPE] = AT(mtrr_def_type),
 	[VTX_MSR_EFER] = AT(efer),
@@ -123,6 +124,7 @@ static const u16 written_to[VTX_NR_MSR_IDS] = {
 	[VTX_MSR_SPEC_CTRL] = AT(msr_spec_ctrl),
 	[VTX_MSR_MCG_STATUS] = AT(mcg_status),
 	[VTX_MSR_MCG_CTL] = AT(mcg_ctl),
+	[VTX_MSR_POWER_CTL] = AT(msr_power_ctl),
 	[VTX_MSR_MTRR_VAR] = AT(mtrr_var),
 	[VTX_MSR_MTRR_DEF_TYPE] = AT(mtrr_def_type),
 	[VTX_MSR_CSTAR] = AT(msr_cstar),
@@ -395,6 +397,7 @@ void vtx_msrs_reset(struct vtx_vcpu *vcpu, bool init)
 
 	vcpu->msr_misc_enable = MISC_ENABLE_FIXED | MSR_IA32_MISC_ENABLE_FAST_STRING;
 	vcpu->msr_misc_features = 0;
+	vcpu->msr_power_ctl = 0;
 	vcpu->msr_platform_info = MSR_PLATFORM_INFO_CPUID_FAULT;
 	vcpu->msr_arch_capabilities = host_arch_capabilities();
 	vcpu->msr_ucode_rev = UCODE_REV_RESET;

@@ -61,6 +61,8 @@ const struct vtx_msr_row vtx_msr_rows[VTX_NR_MSR_IDS] = {
 	/* LBR and BTF are accepted and dropped, as in KVM; everything else (BTS, trace, freezing) is #GP. */
 	[VTX_MSR_DEBUGCTL] = { "IA32_DEBUGCTL", ONE(0x1d9), GRW | HRW, VTX_CHECK_MASK, .mask = 3 },
 	[VTX_MSR_LAST_BRANCH] = { "MSR_LASTBRANCH, LER", RANGE(0x1db, 0x1de), GR | HR },
+	/* Keeps what is written, for guests that switch C1E there. */
+	[VTX_MSR_POWER_CTL] = { "MSR_POWER_CTL", ONE(0x1fc), GRW | LIST },
 	[VTX_MSR_MTRR_VAR] = { "IA32_MTRR_PHYSBASE/MASK", RANGE(0x200, 0x20f), GRW | HRW, VTX_CHECK_MTRR_VAR },
 	[VTX_MSR_MTRR_FIX64K] = { "IA32_MTRR_FIX64K", ONE(0x250), GRW | HRW, VTX_CHECK_MTRR_FIX },
 	[VTX_MSR_MTRR_FIX16K] = { "IA32_MTRR_FIX16K", RANGE(0x258, 0x259), GRW | HRW, VTX_CHECK_MTRR_FIX },
@@ -114,6 +116,7 @@ static const u8 low_map[0x480] = {
 	[0x1a0] = VTX_MSR_MISC_ENABLE,
 	[0x1d9] = VTX_MSR_DEBUGCTL,
 	[0x1db ... 0x1de] = VTX_MSR_LAST_BRANCH,
+	[0x1fc] = VTX_MSR_POWER_CTL,
 	[0x200 ... 0x20f] = VTX_MSR_MTRR_VAR,
 	[0x250] = VTX_MSR_MTRR_FIX64K,
 	[0x258 ... 0x259] = VTX_MSR_MTRR_FIX16K,

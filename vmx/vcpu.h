@@ -152,7 +152,7 @@ struct vtx_vcpu {
 
 	/* --- MSRs that the CPU does not keep for us (exits/msr*.c, vmx/host_msrs.c) --- */
 	u64 msr_star, msr_lstar, msr_cstar, msr_fmask, msr_kernel_gs_base, msr_tsc_aux;
-	u64 msr_misc_enable, msr_misc_features, msr_arch_capabilities;
+	u64 msr_misc_enable, msr_misc_features, msr_arch_capabilities, msr_power_ctl;
 	u64 msr_platform_info, msr_ucode_rev;
 	u64 mcg_status, mcg_ctl;
 	u64 mtrr_fixed[11], mtrr_var[16], mtrr_def_type;

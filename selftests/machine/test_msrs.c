@@ -17,7 +17,7 @@ static const struct {
 	{ 0xc0000100, 0x7fffffffffffULL }, { 0xc0000101, 0xffff888000000000ULL },
 	{ 0xc0000102, 0xffffffffffffffffULL }, { 0xc0000102, 0 },
 	{ 0x2ff, 0xc06 }, { 0x200, 0x80000006 }, { 0x201, 0xff80000800ULL }, { 0x250, 0x0606060606060606ULL },
-	{ 0x26f, 0x0505050505050505ULL },
+	{ 0x26f, 0x0505050505050505ULL }, { 0x1fc, 2 },
 };
 
 GUEST static void plain_guest(u64 count)
