@@ -461,7 +461,7 @@ void vtx_lapic_get_state(struct vtx_lapic *apic, struct kvm_lapic_state *state, 
 static u32 sanitise(const struct vtx_lapic *apic, unsigned int offset, u32 value)
 {
 	if (offset >= VTX_LAPIC_ISR && offset < VTX_LAPIC_ESR)
-		return offset & 0x70 ? value : value & 0xffff0000; /* vectors 0..15 cannot be pending */
+		return value; /* vectors 0..15 as well: their class is never above that of the PPR */
 	switch (offset) {
 	case VTX_LAPIC_VERSION:
 		return VERSION;

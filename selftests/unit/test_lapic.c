@@ -284,8 +284,9 @@ static void any_state_is_taken_in_order(void **state)
 				break;
 		}
 		assert_true(guard < 600);
-		assert_int_equal(vtx_lapic_highest_irr(&f.a), -1);
-		assert_int_equal(f.a.irr_hint, 0);
+		/* Vectors 0..15 are kept as KVM_SET_LAPIC gave them, and never delivered. */
+		assert_true(vtx_lapic_highest_irr(&f.a) < 16);
+		assert_int_equal(f.a.irr_hint & ~1u, 0);
 		assert_int_equal(f.a.isr_hint, 0);
 	}
 }
