@@ -82,6 +82,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },		/* KVM_ENABLE_CAP: triple_fault in struct kvm_vcpu_events */
 	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },			/* uapi/vcpu_attr.c */
 	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
+	{ KVM_CAP_SREGS2, 1 },
 	{ KVM_CAP_DEBUGREGS, 1 },
 	{ KVM_CAP_XSAVE, 1 },
 	{ KVM_CAP_XSAVE2, .compute = xsave_size },

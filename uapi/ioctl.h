@@ -87,6 +87,8 @@ long vtx_call_get_regs(struct vtx_call *call);			/* uapi/state.c */
 long vtx_call_set_regs(struct vtx_call *call);
 long vtx_call_get_sregs(struct vtx_call *call);
 long vtx_call_set_sregs(struct vtx_call *call);
+long vtx_call_get_sregs2(struct vtx_call *call);
+long vtx_call_set_sregs2(struct vtx_call *call);
 long vtx_call_get_fpu(struct vtx_call *call);
 long vtx_call_set_fpu(struct vtx_call *call);
 long vtx_call_get_xsave(struct vtx_call *call);

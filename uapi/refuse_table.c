@@ -132,6 +132,8 @@ static const struct vtx_refuse_row rows[] = {
 	ROW(SREGS_CR0_PG, EINVAL, "cr0 has PG (bit 31) without PE (bit 0), which no processor can have: allowed is cr0 with both."),
 	ROW(SREGS_APIC_BASE, EINVAL,
 	    "apic_base has a bit that is not in allowed, or x2APIC (bit 10) without enable (bit 11); x2APIC needs CPUID 1.ECX bit 21."),
+	ROW(SREGS2_FLAGS, EINVAL, "flags of KVM_SET_SREGS2 has a bit that is not in allowed."),
+	ROW(SREGS2_PDPTRS, EINVAL, "KVM_SREGS2_FLAGS_PDPTRS_VALID is for PAE paging: cr0 with PG, cr4 with PAE, efer without LMA."),
 
 	ROW(XSAVE_AREA, EINVAL, "The vCPU's XSAVE area, of found bytes, does not fit into struct kvm_xsave."),
 	ROW(XSAVE_FEATURES, EINVAL, "xstate_bv (offset 512) has a component that is not in allowed: neither the processor nor vtx saves it."),

@@ -10,6 +10,7 @@
 #include "exits/guest_mem.h"
 #include "uapi/ioctl.h"
 #include "uapi/refuse.h"
+#include "vmx/cr.h"
 #include "vmx/event.h"
 #include "vmx/fpu.h"
 #include "vmx/guest_debug.h"
@@ -83,10 +84,8 @@ static u64 apic_base_bits(struct vtx_vcpu *vcpu)
 	return !vcpu->apic || vtx_cpuid_has(&vcpu->cpuid, VTX_F_X2APIC) ? bits | X2APIC_ENABLE : bits;
 }
 
-long vtx_call_set_sregs(struct vtx_call *call)
+static int set_sregs(struct vtx_vcpu *vcpu, const struct kvm_sregs *in)
 {
-	struct vtx_vcpu *vcpu = call->vcpu;
-	const struct kvm_sregs *in = call->data;
 	int ret = vtx_check_sregs(vcpu, in);
 
 	if (ret)
@@ -99,6 +98,53 @@ long vtx_call_set_sregs(struct vtx_call *call)
 	if (at_reset_vector(vcpu, in))
 		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 	return 0;
+}
+
+long vtx_call_set_sregs(struct vtx_call *call)
+{
+	return set_sregs(call->vcpu, call->data);
+}
+
+/*
+ * KVM_GET/SET_SREGS2: the PDPTEs that the processor has loaded, which need not be those in memory any more, in place of the interrupt,
+ * which is among the events. Up to apic_base the structures are the same.
+ */
+#define SREGS_COMMON offsetof(struct kvm_sregs2, flags)
+static_assert(SREGS_COMMON == offsetof(struct kvm_sregs, interrupt_bitmap));
+
+long vtx_call_get_sregs2(struct vtx_call *call)
+{
+	struct vtx_vcpu *vcpu = call->vcpu;
+	struct kvm_sregs2 *out = call->data;
+	struct kvm_sregs sregs = {};
+
+	vtx_store_sregs(vcpu, &sregs);
+	memcpy(out, &sregs, SREGS_COMMON);
+	if (!vtx_uses_pdptrs(vcpu))
+		return 0;
+	vtx_sync_pdptrs_from_vmcs(vcpu);
+	memcpy(out->pdptrs, vcpu->pdptrs, sizeof(out->pdptrs));
+	out->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	return 0;
+}
+
+/* Without KVM_SREGS2_FLAGS_PDPTRS_VALID they are read from memory, as by KVM_SET_SREGS. */
+long vtx_call_set_sregs2(struct vtx_call *call)
+{
+	const struct kvm_sregs2 *in = call->data;
+	struct kvm_sregs sregs = {};
+	bool pae = (in->cr0 & X86_CR0_PG) && (in->cr4 & X86_CR4_PAE) && !(in->efer & EFER_LMA);
+	int ret;
+
+	if (in->flags & ~KVM_SREGS2_FLAGS_PDPTRS_VALID)
+		return VTX_REFUSE(SREGS2_FLAGS, SREGS_COMMON, in->flags, KVM_SREGS2_FLAGS_PDPTRS_VALID);
+	if (in->flags && !pae)
+		return VTX_REFUSE(SREGS2_PDPTRS, SREGS_COMMON, in->flags, 0);
+	memcpy(&sregs, in, SREGS_COMMON);
+	ret = set_sregs(call->vcpu, &sregs);
+	if (!ret && in->flags)
+		vtx_set_pdptrs(call->vcpu, in->pdptrs);
+	return ret;
 }
 
 /* ------------------------------------------------------------------ FPU */

@@ -60,7 +60,7 @@ int vtx_sync_regs_in(struct vtx_vcpu *vcpu)
 {
 	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs), dirty = READ_ONCE(vcpu->run->kvm_dirty_regs);
 	unsigned int i;
-	int ret;
+	int ret = 0, idx;
 
 	if (likely(!(valid | dirty)))
 		return 0;
@@ -68,14 +68,12 @@ int vtx_sync_regs_in(struct vtx_vcpu *vcpu)
 		return VTX_REFUSE(RUN_SYNC_REGS, offsetof(struct kvm_run, kvm_valid_regs), valid, KVM_SYNC_X86_VALID_FIELDS);
 	if (dirty & ~KVM_SYNC_X86_VALID_FIELDS)
 		return VTX_REFUSE(RUN_SYNC_REGS, offsetof(struct kvm_run, kvm_dirty_regs), dirty, KVM_SYNC_X86_VALID_FIELDS);
-	for (i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (!(dirty & parts[i].bit))
-			continue;
-		ret = take(vcpu, &parts[i]);
-		if (ret)
-			return ret;
-	}
-	return 0;
+	idx = srcu_read_lock(&vcpu->vm->srcu); /* PDPTEs are read from guest memory */
+	for (i = 0; i < ARRAY_SIZE(parts) && !ret; i++)
+		if (dirty & parts[i].bit)
+			ret = take(vcpu, &parts[i]);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	return ret;
 }
 
 /* After the run, a failed one included. Locks as above. */

@@ -84,6 +84,8 @@ static const struct vtx_ioctl vcpu_ioctls[] = {
 	VTX_IOCTL(KVM_SET_REGS, VTX_IN | VTX_VCPU, vtx_call_set_regs),
 	VTX_IOCTL(KVM_GET_SREGS, VTX_OUT | VTX_VCPU, vtx_call_get_sregs),
 	VTX_IOCTL(KVM_SET_SREGS, VTX_IN | VTX_VCPU | VTX_SRCU, vtx_call_set_sregs),
+	VTX_IOCTL(KVM_GET_SREGS2, VTX_OUT | VTX_VCPU, vtx_call_get_sregs2),
+	VTX_IOCTL(KVM_SET_SREGS2, VTX_IN | VTX_VCPU | VTX_SRCU, vtx_call_set_sregs2),
 	VTX_IOCTL(KVM_INTERRUPT, VTX_IN | VTX_VCPU, vtx_call_interrupt),
 	VTX_IOCTL(KVM_NMI, VTX_VCPU, vtx_call_nmi),
 	VTX_IOCTL(KVM_SET_SIGNAL_MASK, VTX_VCPU, vtx_call_set_signal_mask),

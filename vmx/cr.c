@@ -151,6 +151,17 @@ bool vtx_reload_pdptrs(struct vtx_vcpu *vcpu)
 	return true;
 }
 
+bool vtx_uses_pdptrs(struct vtx_vcpu *vcpu)
+{
+	return uses_pdptrs(vtx_cr0(vcpu), vtx_cr4(vcpu), vcpu->efer);
+}
+
+void vtx_set_pdptrs(struct vtx_vcpu *vcpu, const u64 *pdptrs)
+{
+	write_pdptrs(vcpu, pdptrs);
+	vtx_vcpu_request(vcpu, VTX_REQ_TLB_FLUSH);
+}
+
 void vtx_sync_pdptrs_from_vmcs(struct vtx_vcpu *vcpu)
 {
 	vcpu->pdptrs[0] = vtx_vmread64(GUEST_PDPTR0);

@@ -23,6 +23,9 @@ u64 vtx_cr4_bits(struct vtx_vcpu *vcpu);
 /* PAE: from memory into the VMCS (may sleep, vm->srcu held; false: malformed), and from the VMCS into vcpu->pdptrs. */
 bool vtx_reload_pdptrs(struct vtx_vcpu *vcpu);
 void vtx_sync_pdptrs_from_vmcs(struct vtx_vcpu *vcpu);
+bool vtx_uses_pdptrs(struct vtx_vcpu *vcpu);
+/* Those that user space gives, whatever is in memory. Bad ones fail the VM entry. */
+void vtx_set_pdptrs(struct vtx_vcpu *vcpu, const u64 *pdptrs);
 /* VM entry into IA-32e mode wants a busy 64-bit TSS in TR (SDM vol. 3, 27.3.1.2). */
 void vtx_fix_tr_for_long_mode(struct vtx_vcpu *vcpu);
 

@@ -154,6 +154,9 @@ static const struct row {
 	ROW(SREGS_CR0_PG, provoke_sregs, VCPU, 0, EINVAL, OF(kvm_sregs, cr0), CR0_PG, CR0_PG | CR0_PE, "PG"),
 	ROW(SREGS_APIC_BASE, provoke_sregs, VCPU, IRQCHIP, EINVAL, OF(kvm_sregs, apic_base), 0xfee00400, DYNAMIC, "apic_base"),
 
+	ROW(SREGS2_FLAGS, provoke_sregs, VCPU, 0, EINVAL, OF(kvm_sregs2, flags), 2, 1, "flags"),
+	ROW(SREGS2_PDPTRS, provoke_sregs, VCPU, 0, EINVAL, OF(kvm_sregs2, flags), 1, 0, "PAE"),
+
 	ROW(XSAVE_FEATURES, provoke_state, VCPU, 0, EINVAL, 512, 1ull << 62 | 3, MASK, "xstate_bv"),
 	ROW(XSAVE_HEADER, provoke_state, VCPU, 0, EINVAL, 527, 0x80, 0, "xcomp_bv"),
 	ROW(XSAVE_MXCSR, provoke_state, VCPU, 0, EINVAL, 24, 0x80001f80, MASK, "mxcsr"),

@@ -541,11 +541,114 @@ static void synced_refused(void)
 	CHECK_EQ(vcpu_finish(v), 0x600d, "the result");
 }
 
+/* ------------------------------------------------------------------ PAE: KVM_GET/SET_SREGS2 */
+
+#define PDPTES 0x6000	/* where CR3 points */
+#define CODE32 0x8000
+
+/* movl [GUEST_SCRATCH], %eax; outb %al, $0x80; again */
+static const u8 pae_code[] = { 0xa1, 0x00, 0x00, 0x30, 0x00, 0xe6, 0x80, 0xeb, 0xf7 };
+
+static struct kvm_sregs2 sregs2_of(struct vcpu *v)
+{
+	struct kvm_sregs2 s;
+
+	memset(&s, 0xa5, sizeof(s));
+	CHECK_OK(ioctl(v->fd, KVM_GET_SREGS2, &s));
+	return s;
+}
+
+static struct vcpu *pae_guest(void)
+{
+	struct vcpu *v;
+	struct kvm_sregs s;
+	u64 *pdptes;
+
+	if (dev_has(KVM_CAP_SREGS2) <= 0)
+		skip("no KVM_CAP_SREGS2");
+	v = guest_new(0, store_regs, 0);	/* for its page directories */
+	vm_load_code(v->vm, CODE32, pae_code, pae_code + sizeof(pae_code));
+	pdptes = (u64 *)(v->vm->mem + PDPTES);
+	for (u64 i = 0; i < 4; i++)
+		pdptes[i] = (GUEST_PD + i * PAGE_SIZE) | 1;
+	vcpu_mode_prot32(v, CODE32);
+	s = vcpu_sregs(v);
+	s.cr3 = PDPTES;
+	s.cr4 |= 0x20;
+	s.cr0 |= 0x80000000;
+	CHECK_OK(ioctl(v->fd, KVM_SET_SREGS, &s));
+	*(u32 *)(v->vm->mem + GUEST_SCRATCH) = 0x11;
+	return v;
+}
+
+static u32 pae_says(struct vcpu *v)
+{
+	vcpu_expect(v, KVM_EXIT_IO);
+	return (u32)vcpu_regs(v).rax;
+}
+
+/* What is loaded counts, and not what is in memory meanwhile; without the flag it is what is in memory. */
+static void pdptes(void)
+{
+	struct vcpu *v = pae_guest();
+	u64 *in_memory = (u64 *)(v->vm->mem + PDPTES), good = in_memory[0];
+	struct kvm_sregs2 s;
+
+	CHECK_EQ(pae_says(v), 0x11, "what the guest reads");
+	s = sregs2_of(v);
+	CHECK_EQ(s.flags, KVM_SREGS2_FLAGS_PDPTRS_VALID, "flags");
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(s.pdptrs[i], in_memory[i], "a PDPTE");
+	CHECK_EQ(s.cr3, PDPTES, "CR3");
+	in_memory[0] = 0;
+	CHECK_OK(ioctl(v->fd, KVM_SET_SREGS2, &s));
+	CHECK_EQ(pae_says(v), 0x11, "what the guest reads");
+	in_memory[0] = good;
+	in_memory[1] = good;
+	s.flags = 0;
+	CHECK_OK(ioctl(v->fd, KVM_SET_SREGS2, &s));
+	CHECK_EQ(sregs2_of(v).pdptrs[1], good, "the PDPTE of memory");
+	CHECK_EQ(pae_says(v), 0x11, "what the guest reads");
+}
+
+static void sregs2_refused(void)
+{
+	struct vcpu *v = pae_guest(), *w = guest_new(0, store_regs, 0);
+	struct kvm_sregs2 s = sregs2_of(v), wide = sregs2_of(w);
+	struct kvm_sregs old = vcpu_sregs(w);
+
+	s.flags |= 2;
+	EXPECT_ERRNO(ioctl(v->fd, KVM_SET_SREGS2, &s), EINVAL);
+	CHECK_EQ(wide.flags, 0, "flags in long mode");
+	CHECK(!memcmp(&wide, &old, offsetof(struct kvm_sregs, interrupt_bitmap)), "the registers");
+	wide.fs.base = 0x1000;
+	wide.flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	EXPECT_ERRNO(ioctl(w->fd, KVM_SET_SREGS2, &wide), EINVAL);
+	wide.flags = 0;
+	wide.cr4 |= 1ULL << 63;
+	EXPECT_ERRNO(ioctl(w->fd, KVM_SET_SREGS2, &wide), EINVAL);
+	EXPECT_EQ(vcpu_sregs(w).fs.base, old.fs.base, "FS.base after calls that were refused");
+}
+
+/* The page's registers mean PDPTEs of memory, as those of KVM_SET_SREGS do. */
+static void synced_pae(void)
+{
+	struct vcpu *v = pae_guest();
+	u64 *in_memory = (u64 *)(v->vm->mem + PDPTES);
+
+	v->run->kvm_valid_regs = KVM_SYNC_X86_SREGS;
+	CHECK_EQ(pae_says(v), 0x11, "what the guest reads");
+	in_memory[2] = in_memory[0];
+	v->run->kvm_dirty_regs = KVM_SYNC_X86_SREGS;
+	CHECK_EQ(pae_says(v), 0x11, "what the guest reads");
+	CHECK_EQ(sregs2_of(v).pdptrs[2], in_memory[0], "the PDPTE of memory");
+}
+
 static const struct test tests[] = {
 	TEST(reset_state), TEST(regs_round_trip), TEST(sregs_round_trip), TEST(sregs_refused),
 	TEST(apic_base_refused), TEST(fpu_round_trip), TEST(fpu_reaches_xsave), TEST(xsave_round_trip), TEST(xsave_refused), TEST(xcrs),
 	TEST(debugregs), TEST(vcpu_events), TEST(mp_state), TEST(regs_reach_the_guest),
-	TEST(synced_out), TEST(synced_in), TEST(synced_refused),
+	TEST(synced_out), TEST(synced_in), TEST(synced_refused), TEST(pdptes), TEST(sregs2_refused), TEST(synced_pae),
 };
 
 int main(int argc, char **argv)

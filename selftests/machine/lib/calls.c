@@ -566,6 +566,8 @@ const struct call all_calls[] = {
 	ROW(VCPU, KVM_SET_REGS, .get = KVM_GET_REGS),
 	ROW(VCPU, KVM_GET_SREGS),
 	ROW(VCPU, KVM_SET_SREGS, .get = KVM_GET_SREGS),
+	ROW(VCPU, KVM_GET_SREGS2),
+	ROW(VCPU, KVM_SET_SREGS2, .get = KVM_GET_SREGS2),
 	ROW(VCPU, KVM_INTERRUPT, .fill = vector, .with = WITH_VCPU | WITH_GUEST, .flags = CALL_ONCE, .never = WITH_CHIP),
 	ROW(VCPU, KVM_NMI, .flags = CALL_SCALAR, .with = WITH_VCPU),
 	ROW(VCPU, KVM_SET_SIGNAL_MASK, .fill = signal_mask, .undo = no_signal_mask),

@@ -443,6 +443,15 @@ int provoke_ioeventfds(struct world *w, u32 code)
 }
 
 /* From the state after reset (CR0 0x60000010, others 0), or from 64-bit mode. */
+static int sregs2(struct world *w, u64 flags)
+{
+	struct kvm_sregs2 s;
+
+	CHECK_OK(ioctl(w->fd[VCPU], KVM_GET_SREGS2, &s));
+	s.flags = flags;
+	return ioctl(w->fd[VCPU], KVM_SET_SREGS2, &s);
+}
+
 int provoke_sregs(struct world *w, u32 code)
 {
 	struct kvm_sregs s = vcpu_sregs(w->v);
@@ -453,6 +462,8 @@ int provoke_sregs(struct world *w, u32 code)
 		s.cr4 = CR4_PAE;
 		s.efer = EFER_LME | EFER_LMA;
 	}
+	if (code == VTX_ERROR_SREGS2_FLAGS || code == VTX_ERROR_SREGS2_PDPTRS)
+		return sregs2(w, code == VTX_ERROR_SREGS2_FLAGS ? 2 : 1);
 	switch (code) {
 	case VTX_ERROR_SREGS_EFER:
 		s.efer = 1ull << 20;
