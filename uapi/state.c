@@ -110,7 +110,7 @@ long vtx_call_set_sregs(struct vtx_call *call)
  * which is among the events. Up to apic_base the structures are the same.
  */
 #define SREGS_COMMON offsetof(struct kvm_sregs2, flags)
-static_assert(SREGS_COMMON == offsetof(struct kvm_sregs, interrupt_bitmap));
+static_assert(offsetof(struct kvm_sregs, interrupt_bitmap) == SREGS_COMMON);
 
 long vtx_call_get_sregs2(struct vtx_call *call)
 {
