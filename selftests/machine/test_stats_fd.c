@@ -426,7 +426,8 @@ static const struct deed {
 		{ "exit_io_instruction", 2 }, { "io_exits", 2 } } },
 	{ "trace", trace_guest, 0, NULL, drive_to_end, {
 		{ "exit_exception_nmi", 3 }, { "exit_io_instruction", 1 }, { "io_exits", 1 } } },
-	{ "triple", triple_guest, 0, NULL, drive_triple, { { "exit_triple_fault", 1 } } },
+	/* UD2 exits, and its delivery ends it. */
+	{ "triple", triple_guest, 0, NULL, drive_triple, { { "exit_exception_nmi", 1 }, { "exit_triple_fault", 1 } } },
 	/* The far call is the first to read the GDT. */
 	{ "task", NULL, 0, NULL, drive_to_end, {
 		{ "exit_task_switch", 1 }, { "exit_io_instruction", 1 }, { "io_exits", 1 },
