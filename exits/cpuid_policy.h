@@ -117,4 +117,12 @@ static __always_inline const struct kvm_cpuid_entry2 *vtx_cpuid_quick(const stru
 	return e;
 }
 
+/* Does the vCPU's own table, whatever the host has, show this bit? */
+static inline bool vtx_cpuid_1_ecx(const struct vtx_cpuid *c, u32 bit)
+{
+	const struct kvm_cpuid_entry2 *e = vtx_cpuid_quick(c, 1, 0);
+
+	return e && (e->ecx & bit);
+}
+
 #endif /* VTX_EXITS_CPUID_POLICY_H */

@@ -166,12 +166,11 @@ static int emulation_failed(struct vtx_vcpu *vcpu, const struct vtx_emulation *e
 	const struct vtx_emu *e = &em->e;
 	struct kvm_run *run = vcpu->run;
 	unsigned int n = min_t(unsigned int, e->insn.fetched, sizeof(run->emulation_failure.insn_bytes));
-	bool user_space;
+	bool always = READ_ONCE(vcpu->vm->emulation_exits), user_space = always || e->cpl == 0;
 
 	vcpu->counts.insn_emulation_fail++;
-	user_space = e->cpl == 0 || READ_ONCE(vcpu->vm->emulation_exits);
 	vtx_report_emulation(vcpu, em, user_space);
-	if (!READ_ONCE(vcpu->vm->emulation_exits))
+	if (!always)
 		vtx_inject_ud(vcpu);
 	if (!user_space)
 		return VTX_EXIT_RESUME;

@@ -52,12 +52,9 @@ int vtx_fast_nop(struct vtx_vcpu *vcpu)
 /* MONITOR and MWAIT of a guest whose CPUID does not have them: undefined, for a client that does not want KVM's leniency. */
 int vtx_fast_monitor(struct vtx_vcpu *vcpu)
 {
-	const struct kvm_cpuid_entry2 *e;
-
-	if (vtx_quirk(vcpu->vm, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS))
+	if (vtx_quirk(vcpu->vm, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) || vtx_cpuid_1_ecx(&vcpu->cpuid, VTX_CPUID_1_ECX_MONITOR))
 		return vtx_fast_nop(vcpu);
-	e = vtx_cpuid_quick(&vcpu->cpuid, 1, 0);
-	return e && (e->ecx & VTX_CPUID_1_ECX_MONITOR) ? vtx_fast_nop(vcpu) : vtx_fast_ud(vcpu);
+	return vtx_fast_ud(vcpu);
 }
 
 /* VMX and its relatives are not for this guest, whatever the processor would say (SDM vol. 3, 31.1.2, CR4.VMXE clear). */

@@ -27,15 +27,10 @@
 
 /* ------------------------------------------------------------------ writes with rules of their own */
 
-static bool has_sse3(const struct vtx_vcpu *vcpu)
-{
-	const struct kvm_cpuid_entry2 *e = vtx_cpuid_quick(&vcpu->cpuid, 1, 0);
-
-	return e && (e->ecx & VTX_CPUID_1_ECX_SSE3);
-}
-
 static int write_misc_enable(struct vtx_vcpu *vcpu, u64 value, bool host)
 {
+	bool cpuid_follows;
+
 	if (!host) {
 		if ((value ^ vcpu->msr_misc_enable) & MISC_ENABLE_FIXED)
 			return 1;
@@ -43,15 +38,14 @@ static int write_misc_enable(struct vtx_vcpu *vcpu, u64 value, bool host)
 		value &= ~(u64)MSR_IA32_MISC_ENABLE_EMON;
 		value |= vcpu->msr_misc_enable & MSR_IA32_MISC_ENABLE_EMON;
 	}
-	if (((value ^ vcpu->msr_misc_enable) & MSR_IA32_MISC_ENABLE_MWAIT) &&
-	    !vtx_quirk(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)) {
-		/* The bit exists with SSE3 (SDM vol. 4, table 2-2), and CPUID shows it. */
-		if (!has_sse3(vcpu))
-			return 1;
-		vcpu->msr_misc_enable = value;
-		vtx_cpuid_update(vcpu);
-	}
+	cpuid_follows = ((value ^ vcpu->msr_misc_enable) & MSR_IA32_MISC_ENABLE_MWAIT) &&
+			!vtx_quirk(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT);
+	/* The bit exists with SSE3 (SDM vol. 4, table 2-2). */
+	if (cpuid_follows && !vtx_cpuid_1_ecx(&vcpu->cpuid, VTX_CPUID_1_ECX_SSE3))
+		return 1;
 	vcpu->msr_misc_enable = value;
+	if (cpuid_follows)
+		vtx_cpuid_update(vcpu);
 	return 0;
 }
 

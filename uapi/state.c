@@ -120,7 +120,7 @@ long vtx_call_get_sregs2(struct vtx_call *call)
 
 	vtx_store_sregs(vcpu, &sregs);
 	memcpy(out, &sregs, SREGS_COMMON);
-	if (!vtx_uses_pdptrs(vcpu))
+	if (!vtx_pae_paging(sregs.cr0, sregs.cr4, sregs.efer))
 		return 0;
 	vtx_sync_pdptrs_from_vmcs(vcpu);
 	memcpy(out->pdptrs, vcpu->pdptrs, sizeof(out->pdptrs));
@@ -133,12 +133,11 @@ long vtx_call_set_sregs2(struct vtx_call *call)
 {
 	const struct kvm_sregs2 *in = call->data;
 	struct kvm_sregs sregs = {};
-	bool pae = (in->cr0 & X86_CR0_PG) && (in->cr4 & X86_CR4_PAE) && !(in->efer & EFER_LMA);
 	int ret;
 
 	if (in->flags & ~KVM_SREGS2_FLAGS_PDPTRS_VALID)
 		return VTX_REFUSE(SREGS2_FLAGS, SREGS_COMMON, in->flags, KVM_SREGS2_FLAGS_PDPTRS_VALID);
-	if (in->flags && !pae)
+	if (in->flags && !vtx_pae_paging(in->cr0, in->cr4, in->efer))
 		return VTX_REFUSE(SREGS2_PDPTRS, SREGS_COMMON, in->flags, 0);
 	memcpy(&sregs, in, SREGS_COMMON);
 	ret = set_sregs(call->vcpu, &sregs);

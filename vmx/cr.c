@@ -111,11 +111,6 @@ void vtx_load_crs(struct vtx_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
 
 /* ------------------------------------------------------------------ PAE */
 
-static bool uses_pdptrs(u64 cr0, u64 cr4, u64 efer)
-{
-	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
-}
-
 static void write_pdptrs(struct vtx_vcpu *vcpu, const u64 *pdptrs)
 {
 	memcpy(vcpu->pdptrs, pdptrs, sizeof(vcpu->pdptrs));
@@ -143,17 +138,12 @@ bool vtx_reload_pdptrs(struct vtx_vcpu *vcpu)
 {
 	u64 pdptrs[4];
 
-	if (!uses_pdptrs(vtx_cr0(vcpu), vtx_cr4(vcpu), vcpu->efer))
+	if (!vtx_pae_paging(vtx_cr0(vcpu), vtx_cr4(vcpu), vcpu->efer))
 		return true;
 	if (!read_pdptrs(vcpu, vtx_cr3(vcpu), pdptrs))
 		return false;
 	write_pdptrs(vcpu, pdptrs);
 	return true;
-}
-
-bool vtx_uses_pdptrs(struct vtx_vcpu *vcpu)
-{
-	return uses_pdptrs(vtx_cr0(vcpu), vtx_cr4(vcpu), vcpu->efer);
 }
 
 void vtx_set_pdptrs(struct vtx_vcpu *vcpu, const u64 *pdptrs)
@@ -220,7 +210,7 @@ int vtx_set_cr0(struct vtx_vcpu *vcpu, u64 value)
 		return 1;
 	if (((old ^ value) & X86_CR0_PG) && paging_switch(vcpu, value, &efer))
 		return 1;
-	reload = uses_pdptrs(value, vtx_cr4(vcpu), efer) && ((old ^ value) & CR0_PDPTR_BITS);
+	reload = vtx_pae_paging(value, vtx_cr4(vcpu), efer) && ((old ^ value) & CR0_PDPTR_BITS);
 	if (reload && !read_pdptrs(vcpu, vtx_cr3(vcpu), pdptrs))
 		return 1;
 
@@ -246,7 +236,7 @@ int vtx_set_cr3(struct vtx_vcpu *vcpu, u64 value)
 			value &= ~BIT_ULL(63);
 		if (value & ~GENMASK_ULL(vcpu->cpuid.maxphyaddr - 1, 0))
 			return 1;
-	} else if (uses_pdptrs(vtx_cr0(vcpu), vtx_cr4(vcpu), vcpu->efer)) {
+	} else if (vtx_pae_paging(vtx_cr0(vcpu), vtx_cr4(vcpu), vcpu->efer)) {
 		if (!read_pdptrs(vcpu, value, pdptrs))
 			return 1;
 		write_pdptrs(vcpu, pdptrs);
@@ -274,7 +264,7 @@ int vtx_set_cr4(struct vtx_vcpu *vcpu, u64 value)
 		return 1;
 	if ((value & X86_CR4_PCIDE) && !(old & X86_CR4_PCIDE) && (!vtx_in_long_mode(vcpu) || (vtx_cr3(vcpu) & 0xfff)))
 		return 1; /* SDM vol. 3, 4.10.1 */
-	reload = uses_pdptrs(vtx_cr0(vcpu), value, vcpu->efer) && ((old ^ value) & CR4_PDPTR_BITS);
+	reload = vtx_pae_paging(vtx_cr0(vcpu), value, vcpu->efer) && ((old ^ value) & CR4_PDPTR_BITS);
 	if (reload && !read_pdptrs(vcpu, vtx_cr3(vcpu), pdptrs))
 		return 1;
 
