@@ -681,11 +681,10 @@ static void answer_mmio(struct vcpu *v, u32 value)
 
 static void base(void)
 {
-	struct kvm_enable_cap no_hole = { .cap = KVM_CAP_DISABLE_QUIRKS2, .args = { KVM_X86_QUIRK_LAPIC_MMIO_HOLE } };
 	struct vcpu *v = guest_new(VM_IRQCHIP, base_guest, 0x5a5a5a5a);
 	bool hw = by_processor(v->vm);
 
-	CHECK_OK(ioctl(v->vm->fd, KVM_ENABLE_CAP, &no_hole));
+	CHECK_OK(enable_cap(v->vm, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_LAPIC_MMIO_HOLE));
 	for (u32 step = 1; step <= 4; step++) {
 		CHECK_EQ(vcpu_expect_port(v, PORT_SAY), step, "the step");
 		EXPECT_EQ(by_processor(v->vm), hw && !(step & 1), "kept by the processor");

@@ -154,9 +154,7 @@ asm(".pushsection .text\n"
 /* #UD is intercepted for the sake of VMMCALL, unless the program does not want that: then as little is seen as of other exceptions. */
 static struct vcpu *ud_unseen(struct vcpu *v)
 {
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_DISABLE_QUIRKS2, .args = { KVM_X86_QUIRK_FIX_HYPERCALL_INSN } };
-
-	CHECK_OK(ioctl(v->vm->fd, KVM_ENABLE_CAP, &cap));
+	CHECK_OK(enable_cap(v->vm, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_FIX_HYPERCALL_INSN));
 	return v;
 }
 

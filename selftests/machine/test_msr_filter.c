@@ -42,9 +42,7 @@ static void allow_all(struct vm *vm)
 
 static int exits_for(struct vm *vm, u64 reasons)
 {
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_USER_SPACE_MSR, .args = { reasons } };
-
-	return ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+	return enable_cap(vm, KVM_CAP_X86_USER_SPACE_MSR, reasons);
 }
 
 static struct vcpu *start(unsigned int flags, void (*guest)(u64), u64 arg)

@@ -9,11 +9,11 @@
 #include "lib/guest.h"
 #include "lib/vm.h"
 
-static int enable(int fd, u32 cap, u64 arg)
+static int enable_on_vcpu(struct vcpu *v, u32 cap, u64 arg)
 {
 	struct kvm_enable_cap in = { .cap = cap, .args = { arg } };
 
-	return ioctl(fd, KVM_ENABLE_CAP, &in);
+	return ioctl(v->fd, KVM_ENABLE_CAP, &in);
 }
 
 static struct vcpu *start(u32 cap, unsigned int flags, void (*guest)(u64), u64 arg)
@@ -32,7 +32,7 @@ static struct vcpu *without_quirk(u32 quirk, unsigned int flags, void (*guest)(u
 	if (!(dev_has(KVM_CAP_DISABLE_QUIRKS2) & (int)quirk))
 		skip("KVM_CAP_DISABLE_QUIRKS2 is %#x", dev_has(KVM_CAP_DISABLE_QUIRKS2));
 	v = guest_new(flags, guest, arg);
-	CHECK_OK(enable(v->vm->fd, KVM_CAP_DISABLE_QUIRKS2, quirk));
+	CHECK_OK(enable_cap(v->vm, KVM_CAP_DISABLE_QUIRKS2, quirk));
 	return v;
 }
 
@@ -100,7 +100,7 @@ static void lint0_after_reset(void)
 	struct vm *vm = vm_new(VM_IRQCHIP);
 
 	CHECK_EQ(vcpu_finish(v), 0x700, "LINT0");
-	CHECK_OK(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_LINT0_REENABLED));
+	CHECK_OK(enable_cap(vm, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_LINT0_REENABLED));
 	v = vcpu_new(vm, 0);
 	vcpu_mode_long(v, lint0, 0);
 	CHECK_EQ(vcpu_finish(v), 0x10000, "LINT0 without the quirk");
@@ -210,9 +210,9 @@ static void quirks_refused(void)
 
 	if (dev_has(KVM_CAP_DISABLE_QUIRKS2) <= 0)
 		skip("no KVM_CAP_DISABLE_QUIRKS2");
-	EXPECT_ERRNO(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS2, 1ULL << 40), EINVAL);
-	CHECK_OK(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS2, 0));
-	CHECK_OK(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS, 1ULL << 40));	/* the older one never looked */
+	EXPECT_ERRNO(enable_cap(vm, KVM_CAP_DISABLE_QUIRKS2, 1ULL << 40), EINVAL);
+	CHECK_OK(enable_cap(vm, KVM_CAP_DISABLE_QUIRKS2, 0));
+	CHECK_OK(enable_cap(vm, KVM_CAP_DISABLE_QUIRKS, 1ULL << 40));	/* the older one never looked */
 }
 
 /* ------------------------------------------------------------------ hypercalls */
@@ -243,8 +243,8 @@ static void hypercall_exit(void)
 
 	CHECK_EQ(dev_has(KVM_CAP_EXIT_HYPERCALL), 1 << KVM_HC_MAP_GPA_RANGE, "KVM_CAP_EXIT_HYPERCALL");
 	vcpu_expect_port(v, PORT_SAY);
-	CHECK(enable(v->vm->fd, KVM_CAP_EXIT_HYPERCALL, 1) == -1 && errno == EINVAL, "another hypercall");
-	CHECK_OK(enable(v->vm->fd, KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE));
+	CHECK(enable_cap(v->vm, KVM_CAP_EXIT_HYPERCALL, 1) == -1 && errno == EINVAL, "another hypercall");
+	CHECK_OK(enable_cap(v->vm, KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE));
 	vcpu_expect(v, KVM_EXIT_HYPERCALL);
 	CHECK_EQ(v->run->hypercall.nr, KVM_HC_MAP_GPA_RANGE, "nr");
 	CHECK_EQ(v->run->hypercall.args[0], 0x100000, "the address");
@@ -286,8 +286,8 @@ static void sched_yield_call(void)
 	e->eax &= ~(1U << KVM_FEATURE_PV_SCHED_YIELD);
 	CHECK_OK(ioctl(v->fd, KVM_SET_CPUID2, cpuid));
 	e->eax = eax;
-	CHECK(enable(v->fd, KVM_CAP_ENFORCE_PV_FEATURE_CPUID + 1000, 1) == -1 && errno == EINVAL, "an unknown capability");
-	CHECK_OK(enable(v->fd, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1));
+	CHECK(enable_on_vcpu(v, KVM_CAP_ENFORCE_PV_FEATURE_CPUID + 1000, 1) == -1 && errno == EINVAL, "an unknown capability");
+	CHECK_OK(enable_on_vcpu(v, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1));
 	CHECK_EQ(vcpu_finish(v), 0, "the result");
 }
 
@@ -325,8 +325,8 @@ static void emulation_failure(void)
 
 	CHECK_EQ(vcpu_finish(v), 6, "the exception");
 	v = guest_new(0, user_fld_ud, 0);
-	CHECK(enable(v->vm->fd, KVM_CAP_EXIT_ON_EMULATION_FAILURE, 2) == -1 && errno == EINVAL, "neither on nor off");
-	CHECK_OK(enable(v->vm->fd, KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1));
+	CHECK(enable_cap(v->vm, KVM_CAP_EXIT_ON_EMULATION_FAILURE, 2) == -1 && errno == EINVAL, "neither on nor off");
+	CHECK_OK(enable_cap(v->vm, KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1));
 	vcpu_run(v);
 	CHECK_EQ(v->run->exit_reason, KVM_EXIT_INTERNAL_ERROR, "exit reason");
 	CHECK_EQ(v->run->emulation_failure.suberror, KVM_INTERNAL_ERROR_EMULATION, "suberror");
@@ -357,7 +357,7 @@ static void triple_fault(void)
 	CHECK_EQ(events.flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT, 0, "flags without the capability");
 	events.flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
 	EXPECT_ERRNO(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &events), EINVAL);
-	CHECK_OK(enable(v->vm->fd, KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1));
+	CHECK_OK(enable_cap(v->vm, KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1));
 	CHECK_OK(ioctl(v->fd, KVM_GET_VCPU_EVENTS, &events));
 	CHECK(events.flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT, "flags");
 	CHECK_EQ(events.triple_fault.pending, 0, "a triple fault");
@@ -370,7 +370,7 @@ static void triple_fault(void)
 	CHECK_OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &events));
 	CHECK_EQ(vcpu_finish(v), 5, "the result of a guest that was spared it");
 	v = guest_new(0, nothing, 0);
-	CHECK_OK(enable(v->vm->fd, KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1));
+	CHECK_OK(enable_cap(v->vm, KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1));
 	events.triple_fault.pending = 1;
 	events.flags = KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
 	CHECK_OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &events));

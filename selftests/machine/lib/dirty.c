@@ -122,13 +122,6 @@ int clear_log(struct vm *vm, u32 slot, u64 first, u32 n, const void *bitmap)
 	return ioctl(vm->fd, KVM_CLEAR_DIRTY_LOG, &log);
 }
 
-int enable_cap(struct vm *vm, u32 cap, u64 arg)
-{
-	struct kvm_enable_cap enable = { .cap = cap, .args = { arg } };
-
-	return ioctl(vm->fd, KVM_ENABLE_CAP, &enable);
-}
-
 #define MOST_PAGES 0x40000
 
 u64 *log_of(struct vm *vm, u64 npages)

@@ -34,7 +34,6 @@ int data_slot(struct vm *vm, u64 npages, void *mem, u32 flags);
 /* The ioctls' own answers. */
 int get_log(struct vm *vm, u32 slot, void *bitmap);
 int clear_log(struct vm *vm, u32 slot, u64 first, u32 n, const void *bitmap);
-int enable_cap(struct vm *vm, u32 cap, u64 arg);
 
 /* A bitmap of the slot, one copy for the process; wanted: 0 or an error ends the case. */
 u64 *log_of(struct vm *vm, u64 npages);

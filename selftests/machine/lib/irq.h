@@ -84,11 +84,4 @@ static inline int msi(struct vm *vm, u32 lo, u32 hi, u32 data)
 	return ioctl(vm->fd, KVM_SIGNAL_MSI, &args);
 }
 
-static inline int enable_cap(struct vm *vm, u32 cap, u64 arg)
-{
-	struct kvm_enable_cap args = { .cap = cap, .args = { arg } };
-
-	return ioctl(vm->fd, KVM_ENABLE_CAP, &args);
-}
-
 #endif /* VTX_SELFTEST_IRQ_H */

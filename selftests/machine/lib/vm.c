@@ -89,6 +89,13 @@ struct vm *vm_new(unsigned int flags)
 	return vm_new_sized(flags, GUEST_MEMORY);
 }
 
+int enable_cap(struct vm *vm, u32 cap, u64 arg)
+{
+	struct kvm_enable_cap in = { .cap = cap, .args = { arg } };
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &in);
+}
+
 struct vm *vm_new_sized(unsigned int flags, u64 size)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
@@ -101,11 +108,8 @@ struct vm *vm_new_sized(unsigned int flags, u64 size)
 		CHECK_OK(ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000UL));
 	if (flags & VM_IRQCHIP)
 		CHECK_OK(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0));
-	if (flags & VM_SPLIT) {
-		struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
-
-		CHECK_OK(ioctl(vm->fd, KVM_ENABLE_CAP, &split));
-	}
+	if (flags & VM_SPLIT)
+		CHECK_OK(enable_cap(vm, KVM_CAP_SPLIT_IRQCHIP, 24));
 	if (flags & VM_PIT) {
 		struct kvm_pit_config pit = { .flags = 0 };
 

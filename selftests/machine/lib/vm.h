@@ -83,6 +83,7 @@ struct kvm_cpuid_entry2 *cpuid_find(struct kvm_cpuid2 *cpuid, u32 leaf, u32 inde
 bool guest_has_avx(void);
 bool apicv_on(void);			/* the module's parameter enable_apicv */
 
+int enable_cap(struct vm *vm, u32 cap, u64 arg);	/* the ioctl's own answer */
 int vm_slot(struct vm *vm, u32 slot, u64 gpa, u64 size, void *mem, u32 flags);	/* the ioctl's own answer */
 /* Unmaps a range of a VM_SHARED guest's memory from the process, and so from the EPT; the next touch brings it back. */
 void vm_zap(struct vm *vm, u64 gpa, u64 size);

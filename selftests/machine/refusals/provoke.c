@@ -82,57 +82,41 @@ static int clock_flags(struct world *w)
 	return ioctl(w->fd[VM], KVM_SET_CLOCK, &clock);
 }
 
+/* One argument of one capability is wrong, or the capability itself. */
+static const struct {
+	u32 code, cap;
+	u64 arg;
+} bad_caps[] = {
+	{ VTX_ERROR_ENABLE_CAP_UNKNOWN, KVM_CAP_USER_MEMORY, 200 },
+	{ VTX_ERROR_MAX_VCPU_ID_RANGE, KVM_CAP_MAX_VCPU_ID, 1025 },
+	{ VTX_ERROR_IRQCHIP_PINS, KVM_CAP_SPLIT_IRQCHIP, MAX_GSI + 2 },
+	{ VTX_ERROR_SPLIT_LATE, KVM_CAP_SPLIT_IRQCHIP, 24 },
+	{ VTX_ERROR_X2APIC_API_FLAGS, KVM_CAP_X2APIC_API, 0x81 },
+	{ VTX_ERROR_QUIRKS, KVM_CAP_DISABLE_QUIRKS2, 0x4001 },
+	{ VTX_ERROR_EXIT_HYPERCALLS, KVM_CAP_EXIT_HYPERCALL, 1 },
+	{ VTX_ERROR_CAP_SWITCH, KVM_CAP_EXIT_ON_EMULATION_FAILURE, 2 },
+	{ VTX_ERROR_USER_SPACE_MSR_REASONS, KVM_CAP_X86_USER_SPACE_MSR, 9 },
+	{ VTX_ERROR_HALT_POLL_RANGE, KVM_CAP_HALT_POLL, 1ull << 32 },
+};
+
 int provoke_enable_cap(struct world *w, u32 code)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_MAX_VCPU_ID, .args = { 200 } };
 
-	switch (code) {
-	case VTX_ERROR_ENABLE_CAP_FLAGS:
+	for (size_t i = 0; i < ARRAY_SIZE(bad_caps); i++)
+		if (bad_caps[i].code == code) {
+			cap.cap = bad_caps[i].cap;
+			cap.args[0] = bad_caps[i].arg;
+			return ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap);
+		}
+	if (code == VTX_ERROR_ENABLE_CAP_FLAGS) {
 		cap.flags = 1;
-		break;
-	case VTX_ERROR_ENABLE_CAP_UNKNOWN:
-		cap.cap = KVM_CAP_USER_MEMORY;
-		break;
-	case VTX_ERROR_MAX_VCPU_ID_RANGE:
-		cap.args[0] = 1025;
-		break;
-	case VTX_ERROR_IRQCHIP_PINS:
-		cap.cap = KVM_CAP_SPLIT_IRQCHIP;
-		cap.args[0] = MAX_GSI + 2;
-		break;
-	case VTX_ERROR_SPLIT_LATE:
-		cap.cap = KVM_CAP_SPLIT_IRQCHIP;
-		cap.args[0] = 24;
-		break;
-	case VTX_ERROR_X2APIC_API_FLAGS:
-		cap.cap = KVM_CAP_X2APIC_API;
-		cap.args[0] = 0x81;
-		break;
-	case VTX_ERROR_QUIRKS:
-		cap.cap = KVM_CAP_DISABLE_QUIRKS2;
-		cap.args[0] = 0x4001;
-		break;
-	case VTX_ERROR_EXIT_HYPERCALLS:
-		cap.cap = KVM_CAP_EXIT_HYPERCALL;
-		cap.args[0] = 1;
-		break;
-	case VTX_ERROR_CAP_SWITCH:
-		cap.cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE;
-		cap.args[0] = 2;
-		break;
-	case VTX_ERROR_USER_SPACE_MSR_REASONS:
-		cap.cap = KVM_CAP_X86_USER_SPACE_MSR;
-		cap.args[0] = 9;
-		break;
-	case VTX_ERROR_HALT_POLL_RANGE:
-		cap.cap = KVM_CAP_HALT_POLL;
-		cap.args[0] = 1ull << 32;
-		break;
-	default: /* MAX_VCPU_ID_SET */
-		if (ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap) || ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap))
-			return 0;
-		cap.args[0] = 100;
+		return ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap);
 	}
+	/* MAX_VCPU_ID_SET */
+	if (ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap) || ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap))
+		return 0;
+	cap.args[0] = 100;
 	return ioctl(w->fd[VM], KVM_ENABLE_CAP, &cap);
 }
 
