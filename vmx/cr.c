@@ -16,6 +16,7 @@
 #include "vmx/controls.h"
 #include "vmx/cr.h"
 #include "vmx/guest_debug.h"
+#include "vmx/host_msrs.h"
 #include "vmx/regs.h"
 
 #define CR0_KNOWN                                                                                               \
@@ -94,6 +95,7 @@ static void write_hw_efer(struct vtx_vcpu *vcpu, u64 value)
 
 	vcpu->efer = value;
 	vtx_vmwrite64(GUEST_IA32_EFER, value);
+	vtx_guest_efer_changed(vcpu);
 	if (was_lma != lma || lma != !!(vcpu->entry_ctrl & VM_ENTRY_IA32E_MODE))
 		vtx_controls_set_ia32e(vcpu, lma);
 }

@@ -16,4 +16,7 @@ struct vtx_vcpu;
 int vtx_guest_msr_read(struct vtx_vcpu *vcpu, u32 index, u64 *value);
 int vtx_guest_msr_write(struct vtx_vcpu *vcpu, u32 index, u64 value);
 
+/* vcpu->efer has changed: SYSCALL's MSRs are in the CPU only while the guest has SYSCALL on. The vCPU is loaded. */
+void vtx_guest_efer_changed(struct vtx_vcpu *vcpu);
+
 #endif /* VTX_VMX_HOST_MSRS_H */

@@ -29,7 +29,7 @@ void vtx_vmexit(void); /* enter.S: where the processor continues after a VM exit
 
 /* ------------------------------------------------------------------ MSRs restored on return to user space */
 
-enum { SLOT_STAR, SLOT_LSTAR, SLOT_FMASK, SLOT_TSC_AUX, NR_SLOTS };
+enum { SLOT_STAR, SLOT_LSTAR, SLOT_FMASK, NR_SYSCALL_SLOTS, SLOT_TSC_AUX = NR_SYSCALL_SLOTS, NR_SLOTS };
 
 static const u32 slot_msr[NR_SLOTS] = { MSR_STAR, MSR_LSTAR, MSR_SYSCALL_MASK, MSR_TSC_AUX };
 
@@ -85,6 +85,12 @@ static void lazy_set(struct lazy_msrs *lazy, int slot, u64 value)
 		lazy->notifier.on_user_return = on_user_return;
 		user_return_notifier_register(&lazy->notifier);
 	}
+}
+
+/* The guest reads and writes these MSRs by exits: only SYSCALL, which EFER.SCE switches on, looks at what the CPU holds. */
+static bool syscall_on(const struct vtx_vcpu *vcpu)
+{
+	return vcpu->efer & EFER_SCE;
 }
 
 void vtx_host_state_cpu_on(void)
@@ -200,16 +206,29 @@ static void remember_segments(struct vtx_vcpu *vcpu)
 	}
 }
 
-void vtx_guest_state_load(struct vtx_vcpu *vcpu)
+static void load_slots(struct vtx_vcpu *vcpu, int first, int end)
 {
 	struct lazy_msrs *lazy = this_cpu_ptr(&lazy_msrs);
 	int i;
 
+	for (i = first; i < end; i++)
+		lazy_set(lazy, i, *lazy_value(vcpu, i));
+}
+
+void vtx_guest_efer_changed(struct vtx_vcpu *vcpu)
+{
+	preempt_disable();
+	if (vcpu->guest_loaded && syscall_on(vcpu))
+		load_slots(vcpu, 0, NR_SYSCALL_SLOTS);
+	preempt_enable();
+}
+
+void vtx_guest_state_load(struct vtx_vcpu *vcpu)
+{
 	if (vcpu->guest_loaded)
 		return;
 	remember_segments(vcpu);
-	for (i = 0; i < nr_slots(); i++)
-		lazy_set(lazy, i, *lazy_value(vcpu, i));
+	load_slots(vcpu, syscall_on(vcpu) ? 0 : NR_SYSCALL_SLOTS, nr_slots());
 	wrmsrl(MSR_KERNEL_GS_BASE, vcpu->msr_kernel_gs_base);
 	vcpu->guest_loaded = true;
 }
@@ -289,7 +308,7 @@ int vtx_guest_msr_write(struct vtx_vcpu *vcpu, u32 index, u64 value)
 			continue;
 		preempt_disable();
 		*lazy_value(vcpu, slot) = value;
-		if (vcpu->guest_loaded && slot < nr_slots())
+		if (vcpu->guest_loaded && slot < nr_slots() && (slot >= NR_SYSCALL_SLOTS || syscall_on(vcpu)))
 			lazy_set(this_cpu_ptr(&lazy_msrs), slot, value);
 		preempt_enable();
 		return 0;

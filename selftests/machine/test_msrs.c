@@ -271,27 +271,93 @@ GUEST static void platform_info_guest(u64 count)
 /* KVM_CAP_MSR_PLATFORM_INFO: the guest's reads of MSR_PLATFORM_INFO; user space's go on. */
 static void platform_info(void)
 {
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_MSR_PLATFORM_INFO };
+	struct kvm_enable_cap flagged = { .cap = KVM_CAP_MSR_PLATFORM_INFO, .flags = 1, .args = { 1 } };
 	struct vcpu *v = guest_new(0, platform_info_guest, 4);
 
 	CHECK_EQ(dev_has(KVM_CAP_MSR_PLATFORM_INFO), 1, "KVM_CAP_MSR_PLATFORM_INFO");
 	EXPECT_EQ(vcpu_expect_port(v, PORT_SAY), 0, "before it is hidden");
-	CHECK_OK(ioctl(v->vm->fd, KVM_ENABLE_CAP, &cap));
+	CHECK_OK(enable_cap(v->vm, KVM_CAP_MSR_PLATFORM_INFO, 0));
 	EXPECT_EQ(vcpu_expect_port(v, PORT_SAY), 14, "#GP + 1");
 	EXPECT_EQ(vcpu_msr(v, 0xce), 1ULL << 31, "what KVM_GET_MSRS sees");
-	cap.args[0] = 1;
-	cap.flags = 1;
-	EXPECT_ERRNO(ioctl(v->vm->fd, KVM_ENABLE_CAP, &cap), EINVAL);
+	EXPECT_ERRNO(ioctl(v->vm->fd, KVM_ENABLE_CAP, &flagged), EINVAL);
 	EXPECT_EQ(vcpu_expect_port(v, PORT_SAY), 14, "#GP + 1, after a call that failed");
-	cap.flags = 0;
-	CHECK_OK(ioctl(v->vm->fd, KVM_ENABLE_CAP, &cap));
+	CHECK_OK(enable_cap(v->vm, KVM_CAP_MSR_PLATFORM_INFO, 1));
 	EXPECT_EQ(vcpu_expect_port(v, PORT_SAY), 0, "when it is shown again");
 	CHECK_EQ(vcpu_finish(v), 0, "the result");
 }
 
+/* Where SYSCALL lands: which of the two in RAX, RFLAGS in RDX. CS is the same; RCX has where to go on. */
+asm("landing_1: movl $1, %eax\n jmp landed\n"
+    "landing_2: movl $2, %eax\n"
+    "landed: pushfq\n popq %rdx\n cld\n jmp *%rcx\n");
+extern const char landing_1[], landing_2[];
+
+/* Returns 1 or 2, or 0 for #UD. */
+GUEST static u64 do_syscall(u64 *flags)
+{
+	u64 where, rflags;
+
+	asm volatile("std\n\tsyscall\n\tcld" : "=a"(where), "=d"(rflags) : "a"(0), "d"(0) : "rcx", "r11", "memory", "cc");
+	*flags = rflags;
+	return where;
+}
+
+static volatile u64 undefined;
+
+GUEST static void skip_syscall(struct g_frame *frame)
+{
+	undefined++;
+	frame->rip += 2;
+}
+
+#define EFER_SCE 1
+
+/* SYSCALL's MSRs count from the moment SYSCALL is on, whenever they were written, and across exits to user space. */
+GUEST static void syscall_guest(u64 cs)
+{
+	u64 efer = g_rdmsr(0xc0000080), flags;
+
+	g_handler[6] = skip_syscall;
+	g_wrmsr(0xc0000081, cs << 32);
+	g_wrmsr(0xc0000082, (u64)landing_1);
+	g_wrmsr(0xc0000084, 0x400);
+	G_CHECK_EQ(do_syscall(&flags), 0);
+	G_CHECK_EQ(undefined, 1);
+	for (int round = 0; round < 2; round++) {
+		g_wrmsr(0xc0000080, efer | EFER_SCE);
+		g_wrmsr(0xc0000084, 0x400);
+		G_CHECK_EQ(do_syscall(&flags), round ? 2 : 1);
+		G_CHECK_EQ(flags & 0x400, 0);
+		g_say(0);
+		g_wrmsr(0xc0000082, (u64)landing_2);
+		g_wrmsr(0xc0000084, 0);
+		G_CHECK_EQ(do_syscall(&flags), 2);
+		G_CHECK_EQ(flags & 0x400, 0x400);
+		g_say(0);
+		G_CHECK_EQ(do_syscall(&flags), 2);
+		g_wrmsr(0xc0000080, efer);
+		G_CHECK_EQ(do_syscall(&flags), 0);
+	}
+	G_CHECK_EQ(undefined, 3);
+	g_done(0);
+}
+
+static void syscall_msrs(void)
+{
+	struct vcpu *v = guest_new(0, syscall_guest, 0);
+	struct kvm_sregs sregs;
+
+	CHECK_OK(ioctl(v->fd, KVM_GET_SREGS, &sregs));
+	vcpu_mode_long(v, syscall_guest, sregs.cs.selector);
+	for (int i = 0; i < 4; i++)
+		vcpu_expect_port(v, PORT_SAY);
+	CHECK_EQ(vcpu_finish(v), 0, "the result");
+	EXPECT_EQ(vcpu_msr(v, 0xc0000082), (u64)landing_2, "LSTAR");
+}
+
 static const struct test tests[] = {
 	TEST(plain_values), TEST(set_by_program), TEST(faulting_values), TEST(sweep), TEST(sweep_by_ioctl),
-	TEST(debugctl), TEST(platform_info), TEST(x2apic_registers_fault),
+	TEST(debugctl), TEST(platform_info), TEST(syscall_msrs), TEST(x2apic_registers_fault),
 };
 
 int main(int argc, char **argv)
