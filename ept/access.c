@@ -34,8 +34,8 @@ int vtx_gpa_read(struct vtx_vm *vm, u64 gpa, void *buf, unsigned int len)
 
 		if (!from)
 			return -EFAULT;
-		/* Page-table entries of the guest, mostly: one load each, which also makes them atomic. */
-		if (n == 8 && !(gpa & 7))
+		/* Page-table entries of the guest, mostly: one load each, which also makes them atomic, as they are aligned. */
+		if (n == 8)
 			r = __get_user(*(u64 *)buf, (u64 __user *)from);
 		else if (n == 4 && !(gpa & 3))
 			r = __get_user(*(u32 *)buf, (u32 __user *)from);

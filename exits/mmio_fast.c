@@ -13,6 +13,7 @@
 #include "vmx/regs.h"
 
 #define MAX_LEN 15
+#define USUAL_LEN 8	/* enough for nearly all moves, and read by one load */
 
 static bool decode(struct vtx_vcpu *vcpu, struct vtx_mov *m)
 {
@@ -20,7 +21,11 @@ static bool decode(struct vtx_vcpu *vcpu, struct vtx_mov *m)
 	unsigned int n = min_t(unsigned int, MAX_LEN, PAGE_SIZE - offset_in_page(rip));
 	u8 bytes[MAX_LEN];
 
-	return vtx_fetch_gpa(vcpu, rip, &gpa) && !vtx_gpa_read(vcpu->vm, gpa, bytes, n) && vtx_mov_decode(bytes, n, m);
+	if (!vtx_fetch_gpa(vcpu, rip, &gpa))
+		return false;
+	if (n >= USUAL_LEN && !vtx_gpa_read(vcpu->vm, gpa, bytes, USUAL_LEN) && vtx_mov_decode(bytes, USUAL_LEN, m))
+		return true;
+	return !vtx_gpa_read(vcpu->vm, gpa, bytes, n) && vtx_mov_decode(bytes, n, m);
 }
 
 static void finish_load(struct vtx_vcpu *vcpu, const struct vtx_mov *m, const u8 *bytes)

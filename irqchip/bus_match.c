@@ -29,41 +29,48 @@ bool vtx_bus_event_collides(const struct vtx_bus_event *a, const struct vtx_bus_
 	return a->wildcard || b->wildcard || a->datamatch == b->datamatch;
 }
 
-static const struct vtx_bus_event *search(const struct vtx_bus_event *events, unsigned int nr,
-					  const struct vtx_bus_event *key)
+/* The first of them that does not come before @key. */
+static unsigned int lower_bound(const struct vtx_bus_event *events, unsigned int nr, const struct vtx_bus_event *key)
 {
 	unsigned int low = 0, high = nr, middle;
-	int order;
 
 	while (low < high) {
 		middle = low + (high - low) / 2;
-		order = vtx_bus_event_compare(&events[middle], key);
-		if (!order)
-			return &events[middle];
-		if (order < 0)
+		if (vtx_bus_event_compare(&events[middle], key) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return NULL;
+	return low;
 }
 
+static bool same_place(const struct vtx_bus_event *e, u64 addr, unsigned int len)
+{
+	return e->addr == addr && e->len == len;
+}
+
+/*
+ * At one address those of any length come first, then by length, of each length the one that takes any value; what collides
+ * cannot be there together.
+ */
 const struct vtx_bus_event *vtx_bus_event_find(const struct vtx_bus_event *events, unsigned int nr, u64 addr,
 					       unsigned int len, u64 value)
 {
-	struct vtx_bus_event key = { .addr = addr, .len = len, .datamatch = value };
-	const struct vtx_bus_event *found;
+	struct vtx_bus_event key = { .addr = addr, .len = len, .wildcard = true };
+	unsigned int at;
 
-	if (!nr)
+	/* Most writes of a guest are nowhere near one. */
+	if (!nr || addr < events[0].addr || addr > events[nr - 1].addr)
 		return NULL;
-	found = search(events, nr, &key);
-	if (found)
-		return found;
-	key.wildcard = true;
-	key.datamatch = 0;
-	found = search(events, nr, &key);
-	if (found)
-		return found;
-	key.len = 0;
-	return search(events, nr, &key);
+	at = lower_bound(events, nr, &key);
+	if (at && same_place(&events[at - 1], addr, 0))
+		return &events[at - 1];
+	if (at == nr || !same_place(&events[at], addr, len))
+		return NULL;
+	if (events[at].wildcard || events[at].datamatch == value)
+		return &events[at];
+	key.wildcard = false;
+	key.datamatch = value;
+	at += lower_bound(events + at, nr - at, &key);
+	return at < nr && same_place(&events[at], addr, len) && events[at].datamatch == value ? &events[at] : NULL;
 }

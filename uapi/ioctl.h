@@ -81,8 +81,14 @@ long vtx_call_set_vcpu_attr(struct vtx_call *call);
 long vtx_call_set_ext_error(struct vtx_call *call);		/* uapi/ext_error.c */
 long vtx_call_run(struct vtx_call *call);			/* uapi/run.c */
 long vtx_call_set_signal_mask(struct vtx_call *call);
-int vtx_sync_regs_in(struct vtx_vcpu *vcpu);			/* uapi/sync_regs.c */
-void vtx_sync_regs_out(struct vtx_vcpu *vcpu);
+
+/*
+ * KVM_CAP_SYNC_REGS (uapi/sync_regs.c). Before the run: what kvm_dirty_regs names. The bit of a set that was taken is cleared; one that is
+ * refused keeps its own, and what comes behind it waits. vcpu->mutex is held and the vCPU loaded. Return: 0; -EINVAL.
+ */
+int vtx_sync_regs_take(struct vtx_vcpu *vcpu, u64 valid, u64 dirty);
+/* After the run, a failed one included: what kvm_valid_regs names. Locks as above. */
+void vtx_sync_regs_leave(struct vtx_vcpu *vcpu, u64 valid);
 long vtx_call_get_regs(struct vtx_call *call);			/* uapi/state.c */
 long vtx_call_set_regs(struct vtx_call *call);
 long vtx_call_get_sregs(struct vtx_call *call);

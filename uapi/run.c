@@ -100,6 +100,22 @@ static bool immediate_exit(const struct kvm_run *page)
 	return READ_ONCE(((const u8 *)page)[1]);
 }
 
+/* Few programs pass registers in the page. */
+static int sync_regs_in(struct vtx_vcpu *vcpu)
+{
+	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs), dirty = READ_ONCE(vcpu->run->kvm_dirty_regs);
+
+	return likely(!(valid | dirty)) ? 0 : vtx_sync_regs_take(vcpu, valid, dirty);
+}
+
+static void sync_regs_out(struct vtx_vcpu *vcpu)
+{
+	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs);
+
+	if (unlikely(valid))
+		vtx_sync_regs_leave(vcpu, valid);
+}
+
 static int run(struct vtx_vcpu *vcpu)
 {
 	struct kvm_run *page = vcpu->run;
@@ -111,7 +127,7 @@ static int run(struct vtx_vcpu *vcpu)
 	if (waits)
 		return enter ? vtx_vcpu_run(vcpu) : -EINTR;
 
-	ret = vtx_sync_regs_in(vcpu);
+	ret = sync_regs_in(vcpu);
 	if (ret)
 		return ret;
 	/* Without a local APIC in the kernel, user space owns the TPR. */
@@ -148,7 +164,7 @@ long vtx_call_run(struct vtx_call *call)
 	if (ret == -EIO && READ_ONCE(vcpu->vm->dead))
 		ret = VTX_REFUSE(VM_DEAD, VTX_NO_FIELD, 0, 0);
 	fill_run(vcpu);
-	vtx_sync_regs_out(vcpu);
+	sync_regs_out(vcpu);
 	signals_off(vcpu);
 	/* The restart that vmx/run.c asked for hangs on the flag, which a change of the mask takes away when no signal waits. */
 	if (ret == -ERESTARTNOINTR)

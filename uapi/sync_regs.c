@@ -52,18 +52,11 @@ static int take(struct vtx_vcpu *vcpu, const struct sync_part *part)
 	return 0;
 }
 
-/*
- * Before the run. The bit of a set that was taken is cleared; one that is refused keeps its own, and what comes behind it waits.
- * vcpu->mutex is held and the vCPU loaded. Return: 0; -EINVAL.
- */
-int vtx_sync_regs_in(struct vtx_vcpu *vcpu)
+int vtx_sync_regs_take(struct vtx_vcpu *vcpu, u64 valid, u64 dirty)
 {
-	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs), dirty = READ_ONCE(vcpu->run->kvm_dirty_regs);
 	unsigned int i;
 	int ret = 0, idx;
 
-	if (likely(!(valid | dirty)))
-		return 0;
 	if (valid & ~KVM_SYNC_X86_VALID_FIELDS)
 		return VTX_REFUSE(RUN_SYNC_REGS, offsetof(struct kvm_run, kvm_valid_regs), valid, KVM_SYNC_X86_VALID_FIELDS);
 	if (dirty & ~KVM_SYNC_X86_VALID_FIELDS)
@@ -76,16 +69,12 @@ int vtx_sync_regs_in(struct vtx_vcpu *vcpu)
 	return ret;
 }
 
-/* After the run, a failed one included. Locks as above. */
-void vtx_sync_regs_out(struct vtx_vcpu *vcpu)
+void vtx_sync_regs_leave(struct vtx_vcpu *vcpu, u64 valid)
 {
-	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs);
 	union reg_set set;
 	struct vtx_call call = { .vm = vcpu->vm, .vcpu = vcpu, .cmd = KVM_RUN, .data = &set };
 	unsigned int i;
 
-	if (likely(!valid))
-		return;
 	for (i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (!(valid & parts[i].bit))
 			continue;
