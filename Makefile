@@ -64,7 +64,7 @@ define stage-programs
 @mkdir -p $(STAGE)/$1/selftests
 @cp userspace-vmm/vtx $(STAGE)/$1/
 gcc -O2 -Wall -static -o $(STAGE)/$1/mini userspace-vmm/examples/mini.c
-$(MAKE) -s -C selftests/machine OUT=$(TOP)/build/selftests/machine
+$(MAKE) -s -j$$(nproc) -C selftests/machine OUT=$(TOP)/build/selftests/machine
 @cp build/selftests/machine/test_* build/selftests/machine/bench build/selftests/machine/doom build/selftests/machine/fuzz_ioctl \
 	selftests/machine/test_example \
 	selftests/machine/test_tool selftests/machine/test_explain selftests/machine/run-all selftests/machine/bench-both \
@@ -123,7 +123,9 @@ test:
 
 unit: tools
 	@machine/packages test
+	$(MAKE) -s -j$$(nproc) -C selftests/unit
 	$(MAKE) -s -C selftests/unit check
+	$(MAKE) -s -j$$(nproc) -C selftests/unit-vmm
 	$(MAKE) -s -C selftests/unit-vmm check
 	selftests/unit-vmm/check-options userspace-vmm/vtx
 
@@ -144,6 +146,10 @@ test-kvm-selftests: stage-6.1 stage-6.12
 # Reboot, panic, kexec under running guests: a machine each.
 test-ends: stage-6.1
 	selftests/machine-ends
+
+# Needs a Bochs of its own: machine/count/build.
+count: stage-6.1
+	@machine/count/run
 
 bench: stage-plain
 	machine/run --kernel 6.1 -- /vtx/selftests/bench-both
@@ -180,5 +186,5 @@ clean:
 	$(MAKE) -s -C userspace-vmm clean
 	-test -n '$(KDIR)' && $(MAKE) -s -C $(KDIR) M=$(TOP) clean
 
-.PHONY: help module tools install install-module run test test-tools test-kvm-selftests test-qemu test-ends unit fuzz bench lint man-lint clean test-debug test-faults coverage fuzz-ioctl stage-plain stage-kcov stage-gcov \
+.PHONY: help module tools install install-module run test test-tools test-kvm-selftests test-qemu test-ends unit fuzz bench count lint man-lint clean test-debug test-faults coverage fuzz-ioctl stage-plain stage-kcov stage-gcov \
 	$(KERNELS:%=stage-%) $(WATCHING:%=stage-%)
