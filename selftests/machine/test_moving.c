@@ -110,7 +110,7 @@ GUEST static void walker(u64 id)
 
 		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
 		region = (seed >> 40) % NR_REGIONS;
-		page = (seed >> 20) % regions[region].pages;
+		page = (u32)(seed >> 20) % (u32)regions[region].pages; /* 32 bits: Bochs divides 64 bit by bit */
 		if (region < OWNED)
 			page = page / VCPUS * VCPUS + id;
 		at = regions[region].gpa + page * 4096 + 64;
@@ -513,12 +513,13 @@ static const struct event {
 static unsigned int done[ARRAY_SIZE(event_table)];
 static unsigned int hammer_events = 400;
 
-/* Events of one kind. */
+/* Events of one kind, never more than the hammer's. */
 static void many(bool (*fn)(void), unsigned int n, const char *missing)
 {
 	unsigned int happened = 0;
 	bool possible = true;
 
+	n = n < hammer_events ? n : hammer_events;
 	test_timeout(30);
 	world_new();
 	if (fn == swap_out)

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "lib/differs.h"
 
@@ -123,6 +124,7 @@ static bool wait_child(pid_t pid, int *status, int seconds)
 static int run_case(size_t number, const struct test *test, const char *program)
 {
 	const char *why = differs_reason(program, test->name);
+	unsigned long long start = __rdtsc();
 	int status = 0;
 	pid_t pid;
 
@@ -154,7 +156,8 @@ static int run_case(size_t number, const struct test *test, const char *program)
 	if (WEXITSTATUS(status) == CASE_SKIPPED)
 		printf("ok %zu %s # SKIP\n", number, test->name);
 	else
-		printf("%sok %zu %s\n", WEXITSTATUS(status) ? "not " : "", number, test->name);
+		printf("%sok %zu %s # %llu million ticks\n", WEXITSTATUS(status) ? "not " : "", number, test->name,
+		       (__rdtsc() - start) / 1000000);
 	fflush(stdout);
 	return WEXITSTATUS(status);
 }

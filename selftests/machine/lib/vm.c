@@ -44,13 +44,20 @@ size_t run_size(void)
 	return (size_t)size;
 }
 
+/*
+ * Newer kernels align large mappings to huge pages. The program's image would then be copied to where each page falls on the same entry of
+ * Bochs's TLB (direct-mapped, 8 MiB) as the page it comes from, and each byte of REP MOVSB would miss it twice: ten times slower.
+ */
+#define OUT_OF_STEP 0x100000UL
+
 void *host_pages(u64 size)
 {
-	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	u8 *mem = mmap(NULL, size + OUT_OF_STEP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (mem == MAP_FAILED)
 		FAIL("mmap of %llu bytes", (unsigned long long)size);
-	return mem;
+	munmap(mem, OUT_OF_STEP);
+	return mem + OUT_OF_STEP;
 }
 
 static void *shared_pages(u64 size)
