@@ -79,6 +79,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_X86_MSR_FILTER, 1 },			/* uapi/msr_filter.c */
 	{ KVM_CAP_VCPU_EVENTS, 1 },
 	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS },	/* uapi/sync_regs.c */
+	{ KVM_CAP_EXCEPTION_PAYLOAD, 1 },		/* KVM_ENABLE_CAP: pending exceptions of struct kvm_vcpu_events */
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },		/* KVM_ENABLE_CAP: triple_fault in struct kvm_vcpu_events */
 	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },			/* uapi/vcpu_attr.c */
 	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },

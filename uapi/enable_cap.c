@@ -118,9 +118,17 @@ static int triple_fault_event(struct vtx_vm *vm, const struct kvm_enable_cap *ca
 	return 0;
 }
 
+/* args[0], any but 0: a pending exception is told apart from an injected one, with its payload. At any time. */
+static int exception_payload(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	WRITE_ONCE(vm->exception_payload, cap->args[0]);
+	return 0;
+}
+
 static const struct enabling rows[] = {
 	{ KVM_CAP_DISABLE_QUIRKS, disable_quirks },
 	{ KVM_CAP_DISABLE_QUIRKS2, disable_quirks },
+	{ KVM_CAP_EXCEPTION_PAYLOAD, exception_payload },
 	{ KVM_CAP_EXIT_HYPERCALL, exit_hypercall },
 	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE, exit_on_emulation_failure },
 	{ KVM_CAP_HALT_POLL, halt_poll },

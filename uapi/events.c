@@ -16,22 +16,31 @@
 	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | KVM_VCPUEVENT_VALID_SHADOW |        \
 	 KVM_VCPUEVENT_VALID_SMM)
 
+/* Flags that a capability adds. */
+static u32 switched_flags(const struct vtx_vm *vm)
+{
+	return (READ_ONCE(vm->triple_fault_event) ? KVM_VCPUEVENT_VALID_TRIPLE_FAULT : 0) |
+	       (READ_ONCE(vm->exception_payload) ? KVM_VCPUEVENT_VALID_PAYLOAD : 0);
+}
+
 /* ------------------------------------------------------------------ KVM_GET_VCPU_EVENTS */
 
 /*
- * Without KVM_CAP_EXCEPTION_PAYLOAD "pending" is told as "injected", too. A software exception (INT3, INTO) is left out: the
- * instruction has not finished and raises it again.
+ * Without KVM_CAP_EXCEPTION_PAYLOAD "pending" is told as "injected", too, and its payload has gone to CR2 or DR6. A software exception
+ * (INT3, INTO) is left out: the instruction has not finished and raises it again.
  */
 static void get_exception(struct vtx_vcpu *vcpu, struct kvm_vcpu_events *out)
 {
 	const struct vtx_exception *exc = &vcpu->events.exc;
+	bool told_apart = READ_ONCE(vcpu->vm->exception_payload);
 
-	if (exc->pending)
-		vtx_deliver_payload(vcpu);
+	vtx_deliver_payload_to_user(vcpu);
 	if (!exc->soft) {
 		out->exception.pending = exc->pending;
-		out->exception.injected = exc->injected || exc->pending;
+		out->exception.injected = exc->injected || (exc->pending && !told_apart);
 	}
+	out->exception_has_payload = exc->has_payload;
+	out->exception_payload = exc->payload;
 	out->exception.nr = exc->vector;
 	out->exception.has_error_code = exc->has_error;
 	out->exception.error_code = exc->error;
@@ -67,11 +76,9 @@ long vtx_call_get_events(struct vtx_call *call)
 	out->nmi.masked = vtx_nmi_blocked(vcpu);
 	/* There is no SMM; an INIT that waits is told in its part of the structure. */
 	out->smi.latched_init = vcpu->apic && test_bit(VTX_APIC_INIT, &vcpu->apic_events);
-	out->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM;
-	if (READ_ONCE(vcpu->vm->triple_fault_event)) {
-		out->flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+	out->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM | switched_flags(vcpu->vm);
+	if (out->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
 		out->triple_fault.pending = vtx_vcpu_test_request(vcpu, VTX_REQ_TRIPLE_FAULT);
-	}
 	return 0;
 }
 
@@ -79,11 +86,12 @@ long vtx_call_get_events(struct vtx_call *call)
 
 static int check_events(struct vtx_vcpu *vcpu, const struct kvm_vcpu_events *in)
 {
-	u32 allowed = EVENT_FLAGS | (READ_ONCE(vcpu->vm->triple_fault_event) ? KVM_VCPUEVENT_VALID_TRIPLE_FAULT : 0);
+	u32 allowed = EVENT_FLAGS | switched_flags(vcpu->vm);
+	bool exception = in->exception.injected || ((in->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && in->exception.pending);
 
 	if (in->flags & ~allowed)
 		return VTX_REFUSE(EVENTS_FLAGS, offsetof(struct kvm_vcpu_events, flags), in->flags, allowed);
-	if (in->exception.injected && (in->exception.nr > 31 || in->exception.nr == X86_TRAP_NMI))
+	if (exception && (in->exception.nr > 31 || in->exception.nr == X86_TRAP_NMI))
 		return VTX_REFUSE(EVENTS_EXCEPTION, offsetof(struct kvm_vcpu_events, exception.nr), in->exception.nr, 31);
 	if (!(in->flags & KVM_VCPUEVENT_VALID_SMM))
 		return 0;
@@ -94,6 +102,22 @@ static int check_events(struct vtx_vcpu *vcpu, const struct kvm_vcpu_events *in)
 	if (in->smi.smm_inside_nmi)
 		return VTX_REFUSE(EVENTS_SMM, offsetof(struct kvm_vcpu_events, smi.smm_inside_nmi), in->smi.smm_inside_nmi, 0);
 	return 0;
+}
+
+/* Without KVM_VCPUEVENT_VALID_PAYLOAD there is no pending exception; with it, one that is pending is not injected. */
+static void set_exception(struct vtx_vcpu *vcpu, const struct kvm_vcpu_events *in)
+{
+	bool pending = (in->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && in->exception.pending;
+
+	vcpu->events.exc = (struct vtx_exception){
+		.pending = pending,
+		.injected = in->exception.injected && !pending,
+		.vector = in->exception.nr,
+		.has_error = in->exception.has_error_code,
+		.error = in->exception.error_code,
+		.has_payload = pending && in->exception_has_payload,
+		.payload = in->exception_payload,
+	};
 }
 
 static void set_interrupt(struct vtx_vcpu *vcpu, const struct kvm_vcpu_events *in)
@@ -146,12 +170,7 @@ long vtx_call_set_events(struct vtx_call *call)
 
 	if (ret)
 		return ret;
-	vcpu->events.exc = (struct vtx_exception){
-		.injected = in->exception.injected,
-		.vector = in->exception.nr,
-		.has_error = in->exception.has_error_code,
-		.error = in->exception.error_code,
-	};
+	set_exception(vcpu, in);
 	set_interrupt(vcpu, in);
 	vcpu->events.nmi_injected = in->nmi.injected;
 	if (in->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)

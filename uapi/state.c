@@ -219,7 +219,7 @@ long vtx_call_get_debugregs(struct vtx_call *call)
 	struct kvm_debugregs *out = call->data;
 	unsigned int i;
 
-	vtx_deliver_payload(call->vcpu);
+	vtx_deliver_payload_to_user(call->vcpu);
 	for (i = 0; i < ARRAY_SIZE(out->db); i++)
 		out->db[i] = vtx_get_dr(call->vcpu, i);
 	out->dr6 = vtx_get_dr(call->vcpu, 6);

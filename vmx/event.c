@@ -143,7 +143,7 @@ void vtx_events_give_way(struct vtx_vcpu *vcpu)
 }
 
 /* CR2 and DR6 change when the exception is delivered, not when it is raised. */
-void vtx_deliver_payload(struct vtx_vcpu *vcpu)
+static void deliver_payload(struct vtx_vcpu *vcpu)
 {
 	struct vtx_exception *e = &vcpu->events.exc;
 
@@ -160,6 +160,12 @@ void vtx_deliver_payload(struct vtx_vcpu *vcpu)
 			vtx_debug_load_dr7(vcpu);
 		}
 	}
+}
+
+void vtx_deliver_payload_to_user(struct vtx_vcpu *vcpu)
+{
+	if (!READ_ONCE(vcpu->vm->exception_payload))
+		deliver_payload(vcpu);
 }
 
 /* ------------------------------------------------------------------ NMI, windows */
@@ -283,7 +289,7 @@ static void enter_exception(struct vtx_vcpu *vcpu)
 	bool fault = e->vector != X86_TRAP_DB && e->vector != X86_TRAP_BP && e->vector != X86_TRAP_OF && e->vector != X86_TRAP_MC;
 
 	if (e->pending) {
-		vtx_deliver_payload(vcpu);
+		deliver_payload(vcpu);
 		/* Faults save RF set, so that the instruction's own breakpoint does not hit twice (SDM vol. 3, 17.3.1.1). */
 		if (fault)
 			vtx_set_rflags(vcpu, vtx_rflags(vcpu) | X86_EFLAGS_RF);

@@ -40,8 +40,11 @@ static inline void vtx_inject_gp(struct vtx_vcpu *vcpu)
 	vtx_inject_exception_error(vcpu, X86_TRAP_GP, 0);
 }
 
-/* Moves the payload of the pending exception into CR2 or DR6; KVM_GET_VCPU_EVENTS wants that as well. */
-void vtx_deliver_payload(struct vtx_vcpu *vcpu);
+/*
+ * Moves the payload of the pending exception into CR2 or DR6, before user space reads these or the exception; not for one that reads
+ * payloads by themselves (KVM_CAP_EXCEPTION_PAYLOAD). The vCPU is loaded.
+ */
+void vtx_deliver_payload_to_user(struct vtx_vcpu *vcpu);
 
 /* KVM_NMI and the local APIC's LINT1: any context. */
 void vtx_queue_nmi(struct vtx_vcpu *vcpu);

@@ -121,6 +121,7 @@ void vtx_store_sregs(struct vtx_vcpu *vcpu, struct kvm_sregs *s)
 	s->idt.base = vtx_vmreadl(GUEST_IDTR_BASE);
 	s->idt.limit = vtx_vmread32(GUEST_IDTR_LIMIT);
 	s->cr0 = vtx_cr0(vcpu);
+	vtx_deliver_payload_to_user(vcpu);
 	s->cr2 = vcpu->cr2;
 	s->cr3 = vtx_cr3(vcpu);
 	s->cr4 = vtx_cr4(vcpu);

@@ -88,6 +88,7 @@ struct vtx_vm {
 	u64 hypercall_exits;			/* l: KVM_CAP_EXIT_HYPERCALL, by number; vCPUs look without lock */
 	bool emulation_exits;			/* l: KVM_CAP_EXIT_ON_EMULATION_FAILURE, the same */
 	bool triple_fault_event;		/* l: KVM_CAP_X86_TRIPLE_FAULT_EVENT, the same */
+	bool exception_payload;			/* l: KVM_CAP_EXCEPTION_PAYLOAD, the same */
 	u32 msr_exits;				/* l: KVM_CAP_X86_USER_SPACE_MSR; vCPUs look without lock */
 	struct vtx_msr_filter __rcu *msr_filter;	/* l: KVM_X86_SET_MSR_FILTER, read under SRCU; NULL: none */
 

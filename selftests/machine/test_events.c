@@ -564,6 +564,135 @@ static void injected_by_events(void)
 	CHECK_EQ(vcpu_finish(v), 0, "the result");
 }
 
+static volatile u64 debug_dr6, fault_cr2;
+
+GUEST static void debug_handler(struct g_frame *frame)
+{
+	u64 dr6;
+
+	(void)frame;
+	asm volatile("movq %%dr6, %0" : "=r"(dr6));
+	debug_dr6 = dr6;
+}
+
+GUEST static void fault_handler(struct g_frame *frame)
+{
+	u64 cr2;
+
+	asm volatile("movq %%cr2, %0" : "=r"(cr2));
+	fault_cr2 = cr2;
+	if (*(u8 *)frame->rip == 0xa4) /* MOVSB */
+		frame->rip++;
+}
+
+#define NOT_MAPPED 0x700000000000UL	/* no guest of ours has tables for it */
+
+GUEST static void payload_guest(u64 arg)
+{
+	u64 s = GUEST_ABSENT, d = NOT_MAPPED;
+
+	(void)arg;
+	g_handler[1] = debug_handler;
+	g_handler[14] = fault_handler;
+	g_say(0);
+	g_say((u32)debug_dr6);
+	g_say((u32)fault_cr2);
+	asm volatile("movsb" : "+S"(s), "+D"(d) : : "memory");
+	G_CHECK_EQ(fault_cr2, NOT_MAPPED);
+	g_done(0);
+}
+
+static struct kvm_vcpu_events events_of(struct vcpu *v)
+{
+	struct kvm_vcpu_events e;
+
+	CHECK_OK(ioctl(v->fd, KVM_GET_VCPU_EVENTS, &e));
+	return e;
+}
+
+static u64 dr6_of(struct vcpu *v)
+{
+	struct kvm_debugregs dr;
+
+	CHECK_OK(ioctl(v->fd, KVM_GET_DEBUGREGS, &dr));
+	return dr.dr6;
+}
+
+static struct kvm_sregs sregs_of(struct vcpu *v)
+{
+	struct kvm_sregs sregs;
+
+	CHECK_OK(ioctl(v->fd, KVM_GET_SREGS, &sregs));
+	return sregs;
+}
+
+#define STEPPED 0x4000
+
+/* KVM_CAP_EXCEPTION_PAYLOAD: a pending exception is set and told as that, and its payload reaches DR6 when it is delivered. */
+static void payload(void)
+{
+	struct vcpu *v = guest_new(0, payload_guest, 0);
+	struct kvm_vcpu_events e = { .flags = KVM_VCPUEVENT_VALID_PAYLOAD };
+
+	CHECK_EQ(dev_has(KVM_CAP_EXCEPTION_PAYLOAD), 1, "KVM_CAP_EXCEPTION_PAYLOAD");
+	vcpu_expect_port(v, PORT_SAY);
+	EXPECT_EQ(events_of(v).flags & KVM_VCPUEVENT_VALID_PAYLOAD, 0, "the flag before");
+	EXPECT_ERRNO(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e), EINVAL);
+	CHECK_OK(enable_cap(v->vm, KVM_CAP_EXCEPTION_PAYLOAD, 1));
+	EXPECT(events_of(v).flags & KVM_VCPUEVENT_VALID_PAYLOAD, "the flag");
+
+	e.exception.pending = 1;
+	e.exception.nr = 2;
+	EXPECT_ERRNO(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e), EINVAL);
+	e.exception.nr = 32;
+	EXPECT_ERRNO(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e), EINVAL);
+	e.exception.nr = 1;
+	e.exception.injected = 1; /* pending counts */
+	e.exception_has_payload = 1;
+	e.exception_payload = STEPPED;
+	CHECK_OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	e = events_of(v);
+	EXPECT(e.exception.pending == 1 && !e.exception.injected && e.exception.nr == 1, "pending %u, injected %u, vector %u",
+	       e.exception.pending, e.exception.injected, e.exception.nr);
+	EXPECT(e.exception_has_payload == 1 && e.exception_payload == STEPPED, "payload %u %#llx", e.exception_has_payload,
+	       (unsigned long long)e.exception_payload);
+	EXPECT_EQ(dr6_of(v) & STEPPED, 0, "DR6 before it is delivered");
+	/* What was read is written back: nothing changes. */
+	CHECK_OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	EXPECT_EQ(vcpu_expect_port(v, PORT_SAY) & STEPPED, STEPPED, "DR6 in the handler");
+	EXPECT_EQ(events_of(v).exception.pending, 0, "pending afterwards");
+
+	/* Without the flag there is no pending exception, without a pending one no payload. */
+	e = (struct kvm_vcpu_events){ .exception = { .pending = 1, .nr = 1 }, .exception_has_payload = 1 };
+	CHECK_OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	e = events_of(v);
+	EXPECT(!e.exception.pending && !e.exception_has_payload, "pending %u, payload %u", e.exception.pending, e.exception_has_payload);
+	CHECK_OK(enable_cap(v->vm, KVM_CAP_EXCEPTION_PAYLOAD, 0));
+	EXPECT_EQ(events_of(v).flags & KVM_VCPUEVENT_VALID_PAYLOAD, 0, "the flag when it is off again");
+	vcpu_expect_port(v, PORT_SAY);
+	vcpu_expect(v, KVM_EXIT_MMIO);
+	CHECK_EQ(vcpu_finish(v), 0, "the result");
+}
+
+/* A fault that waits for the next entry: a program that knows no payloads finds its address in CR2 already, in whatever order it reads. */
+static void pending_cr2(void)
+{
+	struct vcpu *v = guest_new(0, payload_guest, 0);
+	struct kvm_vcpu_events e;
+
+	for (int i = 0; i < 3; i++)
+		vcpu_expect_port(v, PORT_SAY);
+	vcpu_expect(v, KVM_EXIT_MMIO);
+	v->run->immediate_exit = 1;
+	EXPECT_ERRNO(ioctl(v->fd, KVM_RUN, 0), EINTR);
+	v->run->immediate_exit = 0;
+	EXPECT_EQ(sregs_of(v).cr2, NOT_MAPPED, "CR2");
+	e = events_of(v);
+	EXPECT(e.exception.injected && e.exception.nr == 14, "injected %u, vector %u", e.exception.injected, e.exception.nr);
+	CHECK_OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	CHECK_EQ(vcpu_finish(v), 0, "the result");
+}
+
 /* Real mode: the vector table and the stack in memory that has just gone. */
 GUEST_CODE(real_ints, 16,
 	   "movw $0, %bx\n movw $20, %cx\n"
@@ -589,7 +718,7 @@ static void real_mode_under_zap(void)
 static const struct test tests[] = {
 	TEST(delivery_under_zap), TEST(delivery_from_user_under_zap), TEST(interrupts_under_zap),
 	TEST(nmis_under_zap), TEST(fault_after_spin), TEST(interrupt_refused), TEST(interrupt_window), TEST(interrupt_queued),
-	TEST(nmi_blocking), TEST(nmi_iret_under_zap), TEST(single_step), TEST(single_step_mmio), TEST(injected_by_events),
+	TEST(nmi_blocking), TEST(nmi_iret_under_zap), TEST(single_step), TEST(single_step_mmio), TEST(injected_by_events), TEST(payload), TEST(pending_cr2),
 	TEST(real_mode_under_zap),
 };
 
