@@ -43,7 +43,7 @@ static u64 value_of(const void *data, unsigned int len)
 	return value;
 }
 
-int vtx_bus_write(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, const void *data)
+static int write_device(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, const void *data)
 {
 	const struct vtx_bus *b = srcu_dereference(vcpu->vm->buses[bus], &vcpu->vm->srcu);
 	const struct vtx_bus_event *event;
@@ -61,6 +61,13 @@ int vtx_bus_write(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, co
 		return -EOPNOTSUPP;
 	device->ops->write(vcpu->vm, addr, len, data);
 	return 0;
+}
+
+int vtx_bus_write(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, const void *data)
+{
+	if (!write_device(vcpu, bus, addr, len, data))
+		return 0;
+	return vtx_coalesce(vcpu->vm, bus, addr, len, data) ? 0 : -EOPNOTSUPP;
 }
 
 int vtx_bus_read(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, void *data)

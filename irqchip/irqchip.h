@@ -157,6 +157,12 @@ int vtx_signal_msi(struct vtx_vm *vm, const struct kvm_msi *msi);
 int vtx_irqfd(struct vtx_vm *vm, const struct kvm_irqfd *args);
 /* -EINVAL, -EBADF, -EEXIST (another one answers to the same write), -ENOENT (deassign), -ENOSPC, -ENOMEM. */
 int vtx_ioeventfd(struct vtx_vm *vm, const struct kvm_ioeventfd *args);
+/* The ring of a VM's coalesced writes, for its whole life. -ENOMEM. */
+int vtx_coalesced_alloc(struct vtx_vm *vm);
+void vtx_coalesced_free(struct vtx_vm *vm);
+/* -EINVAL (neither memory nor ports), -ENOSPC, -ENOMEM. No zone to take away is no error. */
+int vtx_coalesced_register(struct vtx_vm *vm, const struct kvm_coalesced_mmio_zone *zone);
+int vtx_coalesced_unregister(struct vtx_vm *vm, const struct kvm_coalesced_mmio_zone *part);
 int vtx_get_irqchip(struct vtx_vm *vm, struct kvm_irqchip *chip); /* -ENXIO without full irqchip, -EINVAL chip_id */
 int vtx_set_irqchip(struct vtx_vm *vm, const struct kvm_irqchip *chip);
 int vtx_get_pit2(struct vtx_vm *vm, struct kvm_pit_state2 *state); /* -ENXIO without PIT; KVM_GET_PIT: the first part */

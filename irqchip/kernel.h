@@ -114,6 +114,10 @@ int vtx_bus_add_event(struct vtx_vm *vm, int bus, const struct vtx_bus_event *ev
 int vtx_bus_remove_event(struct vtx_vm *vm, int bus, const struct vtx_bus_event *event); /* -ENOENT, -ENOMEM */
 void vtx_bus_destroy(struct vtx_vm *vm);
 
+/* ---- coalesced.c */
+/* A write that no device took: does it wait in the ring now? vm->srcu is held. */
+bool vtx_coalesce(struct vtx_vm *vm, int bus, u64 addr, unsigned int len, const void *data);
+
 /* An eventfd that could not be had: the reason of KVM_IRQFD or KVM_IOEVENTFD with @fd at @offset of its argument. Returns @err. */
 int vtx_refuse_eventfd(int err, u32 offset, u32 fd);
 

@@ -30,10 +30,10 @@ static long check_extension(struct vtx_call *call)
 	return vtx_check_extension(NULL, call->arg);
 }
 
-/* struct kvm_run and the page for port data. */
+/* struct kvm_run, the page for port data, the ring of coalesced writes. */
 static long get_vcpu_mmap_size(struct vtx_call *call)
 {
-	return 2 * PAGE_SIZE;
+	return 3 * PAGE_SIZE;
 }
 
 static const struct vtx_ioctl device_ioctls[] = {

@@ -213,6 +213,8 @@ static const struct vtx_refuse_row rows[] = {
 	ROW(QUIRKS, EINVAL, "args[0] of KVM_CAP_DISABLE_QUIRKS2 has a bit that is not in allowed."),
 	ROW(EXIT_HYPERCALLS, EINVAL, "args[0] of KVM_CAP_EXIT_HYPERCALL has a bit that is not in allowed: bits are hypercalls' numbers."),
 	ROW(CAP_SWITCH, EINVAL, "args[0] of this capability must be 0 (off) or 1 (on)."),
+	ROW(ZONE_KIND, EINVAL, "pio of a zone of coalesced writes must be 0 (memory) or 1 (ports)."),
+	ROW(ZONE_TOO_MANY, ENOSPC, "The VM has as many zones of coalesced writes of this kind as there can be, which is allowed."),
 
 	ROW(HOST_REBOOTING, EIO, "The host is rebooting, has turned VT-x off and will not turn it on again."),
 	ROW(HALT_POLL_RANGE, EINVAL, "args[0] of KVM_CAP_HALT_POLL, in ns, must be at most allowed."),

@@ -140,7 +140,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 #define RING_PAGE (VTX_RING_MMAP_OFFSET >> PAGE_SHIFT)
 
 /*
- * Page 0 is struct kvm_run, page 1 the data of port accesses, from page KVM_DIRTY_LOG_PAGE_OFFSET on there is the dirty ring
+ * Page 0 is struct kvm_run, page 1 the data of port accesses, page 2 the VM's ring of coalesced writes, from page KVM_DIRTY_LOG_PAGE_OFFSET on there is the dirty ring
  * of a VM that has such, from RING_PAGE on the flight recorder; a page elsewhere raises SIGBUS. So does the recorder in a
  * mapping that could be written, which one that began below RING_PAGE can be.
  */
@@ -151,6 +151,8 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff <= 1)
 		page = virt_to_page((u8 *)vcpu->run + vmf->pgoff * PAGE_SIZE);
+	else if (vmf->pgoff == KVM_COALESCED_MMIO_PAGE_OFFSET)
+		page = virt_to_page(vcpu->vm->coalesced_ring);
 	else if (vmf->pgoff >= RING_PAGE && !(vmf->vma->vm_flags & (VM_WRITE | VM_MAYWRITE)))
 		page = vtx_recorder_page(vcpu, vmf->pgoff - RING_PAGE);
 	if (!page)

@@ -250,6 +250,16 @@ static long ioeventfd(struct vtx_call *call)
 	return vtx_ioeventfd(call->vm, call->data);
 }
 
+static long register_coalesced(struct vtx_call *call)
+{
+	return vtx_coalesced_register(call->vm, call->data);
+}
+
+static long unregister_coalesced(struct vtx_call *call)
+{
+	return vtx_coalesced_unregister(call->vm, call->data);
+}
+
 /* ------------------------------------------------------------------ the table */
 
 static const struct vtx_ioctl vm_ioctls[] = {
@@ -287,6 +297,8 @@ static const struct vtx_ioctl vm_ioctls[] = {
 	VTX_IOCTL(KVM_SET_GSI_ROUTING, VTX_IN, set_gsi_routing),
 	VTX_IOCTL(KVM_IRQFD, VTX_IN, irqfd),
 	VTX_IOCTL(KVM_IOEVENTFD, VTX_IN, ioeventfd),
+	VTX_IOCTL(KVM_REGISTER_COALESCED_MMIO, VTX_IN, register_coalesced),
+	VTX_IOCTL(KVM_UNREGISTER_COALESCED_MMIO, VTX_IN, unregister_coalesced),
 	VTX_IOCTL(KVM_X86_SET_MSR_FILTER, VTX_IN | VTX_VM_LOCK, vtx_call_set_msr_filter),
 	VTX_IOCTL(KVM_GET_STATS_FD, 0, vtx_call_stats_fd),
 	VTX_IOCTL(VTX_SET_EXT_ERROR, VTX_IN, vtx_call_set_ext_error),

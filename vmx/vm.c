@@ -37,9 +37,12 @@ struct vtx_vm *vtx_vm_create(void)
 	r = init_srcu_struct(&vm->srcu);
 	if (r)
 		goto free_vm;
-	r = vtx_vmx_get();
+	r = vtx_coalesced_alloc(vm);
 	if (r)
 		goto free_srcu;
+	r = vtx_vmx_get();
+	if (r)
+		goto free_ring;
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	r = vtx_ept_create(vm);
@@ -52,6 +55,8 @@ struct vtx_vm *vtx_vm_create(void)
 put_vmx:
 	mmdrop(vm->mm);
 	vtx_vmx_put();
+free_ring:
+	vtx_coalesced_free(vm);
 free_srcu:
 	cleanup_srcu_struct(&vm->srcu);
 free_vm:
@@ -80,6 +85,7 @@ static void destroy(struct vtx_vm *vm)
 	vtx_vmx_put();
 	cleanup_srcu_struct(&vm->srcu);
 	vtx_msr_filter_free(vm);
+	vtx_coalesced_free(vm);
 	kvfree(vm);
 }
 

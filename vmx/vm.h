@@ -67,6 +67,9 @@ struct vtx_vm {
 	enum vtx_irqchip_mode irqchip_mode;	/* l: smp_store_release once irqchip is complete */
 	struct vtx_irqchip *irqchip;		/* l */
 	struct vtx_bus __rcu *buses[VTX_NR_BUSES];	/* s */
+	struct vtx_zones __rcu *zones[VTX_NR_BUSES];	/* s: of coalesced writes (irqchip/coalesced.c); NULL: none */
+	struct kvm_coalesced_mmio_ring *coalesced_ring;	/* c */
+	raw_spinlock_t coalesced_lock;		/* writing to the ring */
 	struct vtx_routing __rcu *routing;	/* i */
 	struct list_head irqfds;		/* i */
 	struct list_head ioeventfds;		/* s */

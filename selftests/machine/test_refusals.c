@@ -142,6 +142,9 @@ static const struct row {
 	ROW(IOEVENTFD_EXISTS, provoke_ioeventfds, VM, 0, EEXIST, OF(kvm_ioeventfd, addr), 0xd0000000, 0xd0000000, "ioeventfd"),
 	ROW(IOEVENTFD_ABSENT, provoke_ioeventfds, VM, 0, ENOENT, OF(kvm_ioeventfd, addr), 0xd0000000, 0, "deassign"),
 
+	ROW(ZONE_KIND, provoke_zones, VM, 0, EINVAL, OF(kvm_coalesced_mmio_zone, pio), 2, 1, "pio"),
+	ROW(ZONE_TOO_MANY, provoke_zones, VM, 0, ENOSPC, NO_FIELD, 1000, 1000, "zones"),
+
 	ROW(SREGS_EFER, provoke_sregs, VCPU, 0, EINVAL, OF(kvm_sregs, efer), 1ull << 20, MASK, "efer"),
 	ROW(SREGS_CR4_NO_PAE, provoke_sregs, VCPU, 0, EINVAL, OF(kvm_sregs, cr4), 0, CR4_PAE, "PAE"),
 	ROW(SREGS_EFER_NO_LMA, provoke_sregs, VCPU, 0, EINVAL, OF(kvm_sregs, efer), EFER_LME, EFER_LME | EFER_LMA, "LMA"),
@@ -308,6 +311,7 @@ static void check_rows(int (*provoke)(struct world *w, u32 code))
 	S(refused_routes, provoke_routes) \
 	S(refused_irqfds, provoke_irqfds) \
 	S(refused_ioeventfds, provoke_ioeventfds) \
+	S(refused_zones, provoke_zones) \
 	S(refused_sregs, provoke_sregs) \
 	S(refused_state, provoke_state) \
 	S(refused_events, provoke_events) \

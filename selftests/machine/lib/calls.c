@@ -438,6 +438,27 @@ static void no_ioeventfd(struct call_world *w, void *arg)
 	(void)ioctl(w->vm->fd, KVM_IOEVENTFD, arg);
 }
 
+static void zone(struct call_world *w, void *arg)
+{
+	struct kvm_coalesced_mmio_zone *z = arg;
+
+	(void)w;
+	z->addr = GUEST_ABSENT + 0x800;
+	z->size = 0x100;
+}
+
+static void no_zone(struct call_world *w, void *arg)
+{
+	(void)ioctl(w->vm->fd, KVM_UNREGISTER_COALESCED_MMIO, arg);
+}
+
+/* One is there, to be taken away. */
+static void a_zone(struct call_world *w, void *arg)
+{
+	zone(w, arg);
+	CHECK_OK(ioctl(w->vm->fd, KVM_REGISTER_COALESCED_MMIO, arg));
+}
+
 /* ------------------------------------------------------------------ arguments: a vCPU */
 
 static void msrs(struct call_world *w, void *arg)
@@ -557,6 +578,8 @@ const struct call all_calls[] = {
 	ROW(VM, KVM_SET_GSI_ROUTING, .fill = routing),
 	ROW(VM, KVM_IRQFD, .fill = irqfd, .undo = no_irqfd),
 	ROW(VM, KVM_IOEVENTFD, .fill = ioeventfd, .undo = no_ioeventfd),
+	ROW(VM, KVM_REGISTER_COALESCED_MMIO, .fill = zone, .undo = no_zone),
+	ROW(VM, KVM_UNREGISTER_COALESCED_MMIO, .fill = a_zone),
 	ROW(VM, KVM_X86_SET_MSR_FILTER, .fill = msr_filter, .undo = no_msr_filter),
 	ROW(VM, KVM_GET_STATS_FD, .flags = CALL_SCALAR | CALL_FD),
 	ROW(VM, VTX_SET_EXT_ERROR, .fill = error_buffer, .undo = vm_no_error_buffer),

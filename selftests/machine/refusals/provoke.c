@@ -426,6 +426,15 @@ int provoke_ioeventfds(struct world *w, u32 code)
 	return ioctl(w->fd[VM], KVM_IOEVENTFD, &args);
 }
 
+int provoke_zones(struct world *w, u32 code)
+{
+	struct kvm_coalesced_mmio_zone zone = { .addr = 0xd0000000, .size = 4, .pio = code == VTX_ERROR_ZONE_KIND ? 2 : 0 };
+
+	for (int i = 0; i < 1000 && code == VTX_ERROR_ZONE_TOO_MANY; i++)
+		CHECK_OK(ioctl(w->fd[VM], KVM_REGISTER_COALESCED_MMIO, &zone));
+	return ioctl(w->fd[VM], KVM_REGISTER_COALESCED_MMIO, &zone);
+}
+
 /* From the state after reset (CR0 0x60000010, others 0), or from 64-bit mode. */
 static int sregs2(struct world *w, u64 flags)
 {

@@ -55,6 +55,7 @@ int provoke_chips(struct world *w, u32 code);
 int provoke_routes(struct world *w, u32 code);
 int provoke_irqfds(struct world *w, u32 code);
 int provoke_ioeventfds(struct world *w, u32 code);
+int provoke_zones(struct world *w, u32 code);
 int provoke_sregs(struct world *w, u32 code);
 int provoke_state(struct world *w, u32 code);
 int provoke_events(struct world *w, u32 code);
