@@ -67,6 +67,8 @@ int vtx_bus_write(struct vtx_vcpu *vcpu, int bus, u64 addr, unsigned int len, co
 {
 	if (!write_device(vcpu, bus, addr, len, data))
 		return 0;
+	if (likely(!rcu_access_pointer(vcpu->vm->zones[bus])))
+		return -EOPNOTSUPP;
 	return vtx_coalesce(vcpu->vm, bus, addr, len, data) ? 0 : -EOPNOTSUPP;
 }
 

@@ -70,7 +70,7 @@ bool vtx_coalesce(struct vtx_vm *vm, int bus, u64 addr, unsigned int len, const 
 	const struct vtx_zones *zones = srcu_dereference(vm->zones[bus], &vm->srcu);
 	unsigned int i;
 
-	if (likely(!zones) || len > sizeof_field(struct kvm_coalesced_mmio, data))
+	if (!zones || len > sizeof_field(struct kvm_coalesced_mmio, data))
 		return false;
 	for (i = 0; i < zones->nr; i++)
 		if (vtx_zone_holds(&zones->zone[i], addr, len))
