@@ -50,6 +50,17 @@ int vtx_gpa_read(struct vtx_vm *vm, u64 gpa, void *buf, unsigned int len)
 	return 0;
 }
 
+int vtx_gpa_read_pte(struct vtx_vm *vm, u64 gpa, u64 *pte, const struct vtx_slot **slot)
+{
+	u64 gfn = gpa >> PAGE_SHIFT;
+
+	if (!*slot || gfn - (*slot)->gfn >= (*slot)->npages)
+		*slot = vtx_slot_find(vm, gfn);
+	if (!*slot || unlikely(current->mm != vm->mm))
+		return -EFAULT;
+	return __get_user(*pte, (u64 __user *)(vtx_slot_hva(*slot, gfn) + offset_in_page(gpa)));
+}
+
 int vtx_gpa_write(struct vtx_vm *vm, u64 gpa, const void *buf, unsigned int len)
 {
 	while (len) {

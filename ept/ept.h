@@ -112,6 +112,11 @@ u64 vtx_ept_entry(struct vtx_vm *vm, u64 gpa, int *level);
  * Return 0 or -EFAULT (no slot, or no memory behind it). Writes mark pages dirty. May cross pages.
  */
 int vtx_gpa_read(struct vtx_vm *vm, u64 gpa, void *buf, unsigned int len);
+/*
+ * One entry of the guest's page tables, @gpa a multiple of 8. @slot: NULL at first; a walk mostly stays in one slot, which is looked for once.
+ * vm->srcu is held from the first to the last call of a walk.
+ */
+int vtx_gpa_read_pte(struct vtx_vm *vm, u64 gpa, u64 *pte, const struct vtx_slot **slot);
 int vtx_gpa_write(struct vtx_vm *vm, u64 gpa, const void *buf, unsigned int len);
 /* Atomic; @len 1,2,4,8 (16 allowed), naturally aligned. Return 0 done, 1 mismatch (value now in @old), -EFAULT. */
 int vtx_gpa_cmpxchg(struct vtx_vm *vm, u64 gpa, void *old, const void *new, unsigned int len);

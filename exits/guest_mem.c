@@ -106,12 +106,13 @@ bool vtx_fetch_gpa(struct vtx_vcpu *vcpu, u64 gva, u64 *gpa)
 {
 	u64 width = GENMASK_ULL((vcpu->cpuid.maxphyaddr ?: 36) - 1, 0), refused = PTE_XD | (GENMASK_ULL(51, 0) & ~width);
 	u64 cr4 = vtx_cr4(vcpu), table = vtx_cr3(vcpu) & width & PAGE_MASK, all = ~0ULL, pte, offset;
+	const struct vtx_slot *slot = NULL;
 	unsigned int shift = 39;
 
 	if (!vtx_in_long_mode(vcpu) || (cr4 & X86_CR4_LA57))
 		return false;
 	for (;; shift -= 9) {
-		if (vtx_gpa_read(vcpu->vm, table + (gva >> shift & 511) * 8, &pte, 8))
+		if (vtx_gpa_read_pte(vcpu->vm, table + (gva >> shift & 511) * 8, &pte, &slot))
 			return false;
 		if ((pte & PTE_NEEDED) != PTE_NEEDED || (pte & refused))
 			return false;
