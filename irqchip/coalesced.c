@@ -120,6 +120,12 @@ static int add_zone(struct vtx_vm *vm, int bus, const struct kvm_coalesced_mmio_
 	return 0;
 }
 
+/* A zone of no size holds nothing, not even itself. */
+static bool is_meant(const struct kvm_coalesced_mmio_zone *zone, const struct kvm_coalesced_mmio_zone *part)
+{
+	return vtx_zone_holds(zone, part->addr, part->size) || (zone->addr == part->addr && zone->size == part->size);
+}
+
 /* Every zone that holds all of @part goes, whole; there may be none. */
 static int remove_zones(struct vtx_vm *vm, int bus, const struct kvm_coalesced_mmio_zone *part)
 {
@@ -128,7 +134,7 @@ static int remove_zones(struct vtx_vm *vm, int bus, const struct kvm_coalesced_m
 	unsigned int i;
 
 	for (i = 0; old && i < old->nr; i++)
-		if (vtx_zone_holds(&old->zone[i], part->addr, part->size))
+		if (is_meant(&old->zone[i], part))
 			break;
 	if (!old || i == old->nr)
 		return 0;
@@ -136,7 +142,7 @@ static int remove_zones(struct vtx_vm *vm, int bus, const struct kvm_coalesced_m
 	if (!new)
 		return -ENOMEM;
 	for (i = 0; i < old->nr; i++)
-		if (!vtx_zone_holds(&old->zone[i], part->addr, part->size))
+		if (!is_meant(&old->zone[i], part))
 			new->zone[new->nr++] = old->zone[i];
 	publish(vm, bus, new);
 	return 0;
