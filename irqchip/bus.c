@@ -3,7 +3,7 @@
  * The PIO and MMIO bus of a VM: which in-kernel device or ioeventfd answers a guest access.
  *
  * A bus is an immutable object: a few devices (searched one by one, at most VTX_BUS_DEVICES) and a sorted array of
- * ioeventfds (at most three binary searches, bus_match.c).  Readers hold vm->srcu.  Writers hold vm->slots_lock,
+ * ioeventfds (at most two binary searches, bus_match.c).  Readers hold vm->srcu.  Writers hold vm->slots_lock,
  * publish a changed copy, and wait for the readers of the old one (synchronize_srcu_expedited: an ioeventfd may then
  * be freed).
  */

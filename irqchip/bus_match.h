@@ -23,7 +23,7 @@ bool vtx_bus_event_collides(const struct vtx_bus_event *a, const struct vtx_bus_
 
 /**
  * vtx_bus_event_find() - the event for a write, or NULL
- * @events: sorted, without collisions. At most three binary searches.
+ * @events: sorted, without collisions. At most two binary searches.
  */
 const struct vtx_bus_event *vtx_bus_event_find(const struct vtx_bus_event *events, unsigned int nr, u64 addr,
 					       unsigned int len, u64 value);

@@ -148,26 +148,26 @@ static int remove_zones(struct vtx_vm *vm, int bus, const struct kvm_coalesced_m
 	return 0;
 }
 
-int vtx_coalesced_register(struct vtx_vm *vm, const struct kvm_coalesced_mmio_zone *zone)
+typedef int (*change_fn)(struct vtx_vm *vm, int bus, const struct kvm_coalesced_mmio_zone *zone);
+
+static int change(struct vtx_vm *vm, const struct kvm_coalesced_mmio_zone *zone, change_fn fn)
 {
 	int bus = bus_of(zone), ret;
 
 	if (bus < 0)
 		return bus;
 	mutex_lock(&vm->slots_lock);
-	ret = add_zone(vm, bus, zone);
+	ret = fn(vm, bus, zone);
 	mutex_unlock(&vm->slots_lock);
 	return ret;
 }
 
+int vtx_coalesced_register(struct vtx_vm *vm, const struct kvm_coalesced_mmio_zone *zone)
+{
+	return change(vm, zone, add_zone);
+}
+
 int vtx_coalesced_unregister(struct vtx_vm *vm, const struct kvm_coalesced_mmio_zone *part)
 {
-	int bus = bus_of(part), ret;
-
-	if (bus < 0)
-		return bus;
-	mutex_lock(&vm->slots_lock);
-	ret = remove_zones(vm, bus, part);
-	mutex_unlock(&vm->slots_lock);
-	return ret;
+	return change(vm, part, remove_zones);
 }

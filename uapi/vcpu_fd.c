@@ -140,9 +140,9 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 #define RING_PAGE (VTX_RING_MMAP_OFFSET >> PAGE_SHIFT)
 
 /*
- * Page 0 is struct kvm_run, page 1 the data of port accesses, page 2 the VM's ring of coalesced writes, from page KVM_DIRTY_LOG_PAGE_OFFSET on there is the dirty ring
- * of a VM that has such, from RING_PAGE on the flight recorder; a page elsewhere raises SIGBUS. So does the recorder in a
- * mapping that could be written, which one that began below RING_PAGE can be.
+ * Page 0 is struct kvm_run, page 1 the data of port accesses, page 2 the VM's ring of coalesced writes, from page
+ * KVM_DIRTY_LOG_PAGE_OFFSET on there is the dirty ring of a VM that has such, from RING_PAGE on the flight recorder; a page elsewhere
+ * raises SIGBUS. So does the recorder in a mapping that could be written, which one that began below RING_PAGE can be.
  */
 static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 {

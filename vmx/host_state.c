@@ -88,9 +88,9 @@ static void lazy_set(struct lazy_msrs *lazy, int slot, u64 value)
 }
 
 /* The guest reads and writes these MSRs by exits: only SYSCALL, which EFER.SCE switches on, looks at what the CPU holds. */
-static bool syscall_on(const struct vtx_vcpu *vcpu)
+static int first_slot(const struct vtx_vcpu *vcpu)
 {
-	return vcpu->efer & EFER_SCE;
+	return vcpu->efer & EFER_SCE ? 0 : NR_SYSCALL_SLOTS;
 }
 
 void vtx_host_state_cpu_on(void)
@@ -206,20 +206,20 @@ static void remember_segments(struct vtx_vcpu *vcpu)
 	}
 }
 
-static void load_slots(struct vtx_vcpu *vcpu, int first, int end)
+static void load_slots(struct vtx_vcpu *vcpu, int end)
 {
 	struct lazy_msrs *lazy = this_cpu_ptr(&lazy_msrs);
 	int i;
 
-	for (i = first; i < end; i++)
+	for (i = first_slot(vcpu); i < end; i++)
 		lazy_set(lazy, i, *lazy_value(vcpu, i));
 }
 
 void vtx_guest_efer_changed(struct vtx_vcpu *vcpu)
 {
 	preempt_disable();
-	if (vcpu->guest_loaded && syscall_on(vcpu))
-		load_slots(vcpu, 0, NR_SYSCALL_SLOTS);
+	if (vcpu->guest_loaded)
+		load_slots(vcpu, NR_SYSCALL_SLOTS);
 	preempt_enable();
 }
 
@@ -228,7 +228,7 @@ void vtx_guest_state_load(struct vtx_vcpu *vcpu)
 	if (vcpu->guest_loaded)
 		return;
 	remember_segments(vcpu);
-	load_slots(vcpu, syscall_on(vcpu) ? 0 : NR_SYSCALL_SLOTS, nr_slots());
+	load_slots(vcpu, nr_slots());
 	wrmsrl(MSR_KERNEL_GS_BASE, vcpu->msr_kernel_gs_base);
 	vcpu->guest_loaded = true;
 }
@@ -308,7 +308,7 @@ int vtx_guest_msr_write(struct vtx_vcpu *vcpu, u32 index, u64 value)
 			continue;
 		preempt_disable();
 		*lazy_value(vcpu, slot) = value;
-		if (vcpu->guest_loaded && slot < nr_slots() && (slot >= NR_SYSCALL_SLOTS || syscall_on(vcpu)))
+		if (vcpu->guest_loaded && slot >= first_slot(vcpu) && slot < nr_slots())
 			lazy_set(this_cpu_ptr(&lazy_msrs), slot, value);
 		preempt_enable();
 		return 0;

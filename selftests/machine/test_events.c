@@ -618,14 +618,6 @@ static u64 dr6_of(struct vcpu *v)
 	return dr.dr6;
 }
 
-static struct kvm_sregs sregs_of(struct vcpu *v)
-{
-	struct kvm_sregs sregs;
-
-	CHECK_OK(ioctl(v->fd, KVM_GET_SREGS, &sregs));
-	return sregs;
-}
-
 #define STEPPED 0x4000
 
 /* KVM_CAP_EXCEPTION_PAYLOAD: a pending exception is set and told as that, and its payload reaches DR6 when it is delivered. */
@@ -686,7 +678,7 @@ static void pending_cr2(void)
 	v->run->immediate_exit = 1;
 	EXPECT_ERRNO(ioctl(v->fd, KVM_RUN, 0), EINTR);
 	v->run->immediate_exit = 0;
-	EXPECT_EQ(sregs_of(v).cr2, NOT_MAPPED, "CR2");
+	EXPECT_EQ(vcpu_sregs(v).cr2, NOT_MAPPED, "CR2");
 	e = events_of(v);
 	EXPECT(e.exception.injected && e.exception.nr == 14, "injected %u, vector %u", e.exception.injected, e.exception.nr);
 	CHECK_OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
@@ -718,8 +710,8 @@ static void real_mode_under_zap(void)
 static const struct test tests[] = {
 	TEST(delivery_under_zap), TEST(delivery_from_user_under_zap), TEST(interrupts_under_zap),
 	TEST(nmis_under_zap), TEST(fault_after_spin), TEST(interrupt_refused), TEST(interrupt_window), TEST(interrupt_queued),
-	TEST(nmi_blocking), TEST(nmi_iret_under_zap), TEST(single_step), TEST(single_step_mmio), TEST(injected_by_events), TEST(payload), TEST(pending_cr2),
-	TEST(real_mode_under_zap),
+	TEST(nmi_blocking), TEST(nmi_iret_under_zap), TEST(single_step), TEST(single_step_mmio), TEST(injected_by_events),
+	TEST(payload), TEST(pending_cr2), TEST(real_mode_under_zap),
 };
 
 int main(int argc, char **argv)

@@ -345,10 +345,8 @@ GUEST static void syscall_guest(u64 cs)
 static void syscall_msrs(void)
 {
 	struct vcpu *v = guest_new(0, syscall_guest, 0);
-	struct kvm_sregs sregs;
 
-	CHECK_OK(ioctl(v->fd, KVM_GET_SREGS, &sregs));
-	vcpu_mode_long(v, syscall_guest, sregs.cs.selector);
+	vcpu_mode_long(v, syscall_guest, vcpu_sregs(v).cs.selector);
 	for (int i = 0; i < 4; i++)
 		vcpu_expect_port(v, PORT_SAY);
 	CHECK_EQ(vcpu_finish(v), 0, "the result");
