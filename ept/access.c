@@ -88,6 +88,14 @@ int vtx_gpa_write(struct vtx_vm *vm, u64 gpa, const void *buf, unsigned int len)
 	return 0;
 }
 
+int vtx_gpa_poke(struct vtx_vm *vm, u64 gpa, u8 value)
+{
+	const struct vtx_slot *slot;
+	void __user *to = user_address(vm, gpa, true, &slot);
+
+	return to && !copy_to_user_nofault(to, &value, sizeof(value)) ? 0 : -EFAULT;
+}
+
 /*
  * 16 bytes: no user-access primitive is that wide, so the page is held for a moment and changed through the kernel's
  * own mapping.

@@ -118,6 +118,11 @@ int vtx_gpa_read(struct vtx_vm *vm, u64 gpa, void *buf, unsigned int len);
  */
 int vtx_gpa_read_pte(struct vtx_vm *vm, u64 gpa, u64 *pte, const struct vtx_slot **slot);
 int vtx_gpa_write(struct vtx_vm *vm, u64 gpa, const void *buf, unsigned int len);
+/*
+ * One byte, from where neither sleeping nor taking a lock is allowed: in the owner's context, vm->srcu held. The page is not marked dirty,
+ * which is the caller's to answer for. -EFAULT also when the page is not there at the moment.
+ */
+int vtx_gpa_poke(struct vtx_vm *vm, u64 gpa, u8 value);
 /* Atomic; @len 1,2,4,8 (16 allowed), naturally aligned. Return 0 done, 1 mismatch (value now in @old), -EFAULT. */
 int vtx_gpa_cmpxchg(struct vtx_vm *vm, u64 gpa, void *old, const void *new, unsigned int len);
 

@@ -9,6 +9,7 @@
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include <asm/processor.h>
+#include "compat/sched_info.h"
 #include "exits/cpuid.h"
 #include "exits/exits.h"
 #include "trace/events.h"
@@ -49,6 +50,7 @@ int vtx_cpuid_supported(struct kvm_cpuid_entry2 *out, u32 n)
 		.xcr0 = vtx_fpu_supported_xcr0(),
 		.invpcid = vtx_caps.invpcid,
 		.rdtscp = vtx_caps.rdtscp,
+		.run_delay = VTX_HAS_RUN_DELAY,
 	};
 	u32 count;
 

@@ -292,9 +292,10 @@ u32 vtx_cpuid_build(const struct vtx_cpuid_host *host, struct kvm_cpuid_entry2 *
 		.eax = KVM_CPUID_FEATURES, .ebx = 0x4b4d564b, .ecx = 0x564b4d56, .edx = 0x4d, /* "KVMKVMKVM\0\0\0" */
 	};
 	/* I/O port delays are pointless here: no port is a real one (KVM_FEATURE_NOP_IO_DELAY). */
-	static const struct vtx_cpuid_regs pv_features = {
+	const struct vtx_cpuid_regs pv_features = {
 		.eax = B(KVM_FEATURE_CLOCKSOURCE) | B(KVM_FEATURE_NOP_IO_DELAY) | B(KVM_FEATURE_CLOCKSOURCE2) |
-		       B(KVM_FEATURE_PV_SCHED_YIELD) | B(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT),
+		       (host->run_delay ? B(KVM_FEATURE_STEAL_TIME) : 0) | B(KVM_FEATURE_PV_SCHED_YIELD) |
+		       B(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT),
 	};
 	struct builder b = { .host = host, .out = out, .n = n };
 	struct vtx_cpuid_regs regs;
@@ -437,6 +438,8 @@ void vtx_cpuid_derive(struct vtx_cpuid *c, const struct vtx_cpuid *host, u64 hos
 		set_feature(c, VTX_F_KVMCLOCK);
 	if (pv & B(KVM_FEATURE_CLOCKSOURCE2))
 		set_feature(c, VTX_F_KVMCLOCK2);
+	if (pv & B(KVM_FEATURE_STEAL_TIME))
+		set_feature(c, VTX_F_STEAL_TIME);
 	if (pv & B(KVM_FEATURE_PV_SCHED_YIELD))
 		set_feature(c, VTX_F_PV_SCHED_YIELD);
 

@@ -36,7 +36,7 @@ struct vtx_cpuid {
 enum vtx_feature {
 	VTX_F_X2APIC, VTX_F_TSC_DEADLINE, VTX_F_RDTSCP, VTX_F_XSAVE, VTX_F_FSGSBASE, VTX_F_INVPCID, VTX_F_PCID, VTX_F_LM, VTX_F_NX,
 	VTX_F_SMEP, VTX_F_SMAP, VTX_F_UMIP, VTX_F_PKU, VTX_F_SPEC_CTRL, VTX_F_IBPB, VTX_F_ARCH_CAP, VTX_F_SYSCALL, VTX_F_MTRR, VTX_F_MCE,
-	VTX_F_KVMCLOCK, VTX_F_KVMCLOCK2, VTX_F_PV_SCHED_YIELD, VTX_F_MWAIT, VTX_F_TSC_ADJUST, VTX_F_LA57, VTX_F_OSXSAVE_VISIBLE, VTX_F_GBPAGES,
+	VTX_F_KVMCLOCK, VTX_F_KVMCLOCK2, VTX_F_PV_SCHED_YIELD, VTX_F_STEAL_TIME, VTX_F_MWAIT, VTX_F_TSC_ADJUST, VTX_F_LA57, VTX_F_OSXSAVE_VISIBLE, VTX_F_GBPAGES,
 	VTX_F_RDPID,
 	VTX_NR_FEATURES,
 };
@@ -62,6 +62,7 @@ struct vtx_cpuid_host {
 	void *opaque;
 	u64 xcr0;		/* state components that vtx switches */
 	bool invpcid, rdtscp;	/* VM-execution controls that make the instructions usable in a guest */
+	bool run_delay;		/* the kernel counts how long a thread waits for a CPU: steal time */
 };
 
 /* What leaves mirror of the vCPU's state. */

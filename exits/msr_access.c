@@ -96,6 +96,7 @@ static unsigned long canonical(u64 value)
 static const u16 read_from[VTX_NR_MSR_IDS] = {
 	[VTX_MSR_KVM_SYSTEM_TIME] = AT(pv_clock.system_time_msr),
 	[VTX_MSR_KVM_SYSTEM_TIME_NEW] = AT(pv_clock.system_time_msr),
+	[VTX_MSR_KVM_STEAL_TIME] = AT(pv_steal.msr),
 	[VTX_MSR_APIC_BASE] = AT(apic_base),
 	[VTX_MSR_TSC_ADJUST] = AT(tsc_adjust),
 	[VTX_MSR_SPEC_CTRL] = AT(msr_spec_ctrl),
@@ -220,6 +221,9 @@ static int set_time_value(struct vtx_vcpu *vcpu, enum vtx_msr_id id, u64 data, b
 	case VTX_MSR_KVM_SYSTEM_TIME:
 	case VTX_MSR_KVM_SYSTEM_TIME_NEW:
 		return vtx_pv_clock_set_system_time(vcpu, data);
+	case VTX_MSR_KVM_STEAL_TIME:
+		vtx_pv_steal_set(vcpu, data);
+		return 0;
 	default:
 		return 1;
 	}
@@ -376,6 +380,9 @@ bool vtx_msr_filtered(struct vtx_vcpu *vcpu, u32 index, bool write)
  */
 void vtx_msrs_reset(struct vtx_vcpu *vcpu, bool init)
 {
+	/* Pages that the host writes: after INIT they may be somebody else's, as in KVM. */
+	vcpu->pv_clock.system_time_msr = 0;
+	vcpu->pv_steal.msr = 0;
 	if (init)
 		return;
 	vtx_guest_msr_write(vcpu, MSR_STAR, 0);
@@ -402,7 +409,6 @@ void vtx_msrs_reset(struct vtx_vcpu *vcpu, bool init)
 	vcpu->mtrr_def_type = 0;
 
 	vcpu->tsc_adjust = 0;
-	vcpu->pv_clock.system_time_msr = 0;
 	/* With an APIC in the kernel, that one's reset sets it. */
 	if (!vcpu->apic)
 		vcpu->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |

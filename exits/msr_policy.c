@@ -85,6 +85,9 @@ const struct vtx_msr_row vtx_msr_rows[VTX_NR_MSR_IDS] = {
 					 .need = VTX_NEED_KVMCLOCK2 },
 	[VTX_MSR_KVM_SYSTEM_TIME_NEW] = { "KVM_SYSTEM_TIME_NEW", ONE(0x4b564d01), GRW | LIST | VTX_MSR_SLOW_WRITE,
 					  .need = VTX_NEED_KVMCLOCK2 },
+	/* An address aligned to 64 bytes, and bit 0. */
+	[VTX_MSR_KVM_STEAL_TIME] = { "KVM_STEAL_TIME", ONE(0x4b564d03), GRW | LIST | VTX_MSR_SLOW_WRITE, VTX_CHECK_MASK,
+				     VTX_NEED_STEAL_TIME, .mask = ~0x3eull },
 };
 
 /*
@@ -154,6 +157,8 @@ enum vtx_msr_id vtx_msr_find(u32 index)
 		return VTX_MSR_KVM_WALL_CLOCK_NEW;
 	if (index == 0x4b564d01)
 		return VTX_MSR_KVM_SYSTEM_TIME_NEW;
+	if (index == 0x4b564d03)
+		return VTX_MSR_KVM_STEAL_TIME;
 	return VTX_MSR_NONE;
 }
 
@@ -184,6 +189,8 @@ static bool need_met(u8 need, const struct vtx_cpuid *c)
 		return vtx_cpuid_has(c, VTX_F_KVMCLOCK);
 	case VTX_NEED_KVMCLOCK2:
 		return vtx_cpuid_has(c, VTX_F_KVMCLOCK2);
+	case VTX_NEED_STEAL_TIME:
+		return vtx_cpuid_has(c, VTX_F_STEAL_TIME);
 	}
 	return false;
 }

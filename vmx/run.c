@@ -405,6 +405,8 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 		vtx_msr_bitmap_update(vcpu);
 	if (test_and_clear_bit(VTX_REQ_CLOCK, &vcpu->requests))
 		vtx_pv_clock_update(vcpu);
+	if (test_and_clear_bit(VTX_REQ_STEAL, &vcpu->requests))
+		vtx_pv_steal_update(vcpu);
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	if (vtx_vcpu_test_request(vcpu, VTX_REQ_APIC_EVENT))
 		vtx_accept_apic_events(vcpu);
@@ -509,6 +511,7 @@ int vtx_vcpu_run(struct vtx_vcpu *vcpu)
 
 	vtx_livelock_enter(&vcpu->livelock);
 	vtx_pause_run_begins(vcpu);
+	vtx_pv_steal_run(vcpu);
 	do {
 		r = run_once(vcpu);
 	} while (r == VTX_EXIT_RESUME);

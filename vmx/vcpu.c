@@ -65,6 +65,7 @@ static void sched_in(struct preempt_notifier *notifier, int cpu)
 		return;
 	load_on_this_cpu(vcpu);
 	vtx_pause_sched_in(vcpu);
+	vtx_pv_steal_sched_in(vcpu);
 }
 
 static void sched_out(struct preempt_notifier *notifier, struct task_struct *next)
@@ -74,6 +75,7 @@ static void sched_out(struct preempt_notifier *notifier, struct task_struct *nex
 	/* Not where sched_in() has left the VMCS alone. */
 	if (likely(vtx_vcpu_running() == vcpu))
 		vtx_pause_sched_out(vcpu);
+	vtx_pv_steal_sched_out(vcpu);
 	vtx_guest_state_unload(vcpu);
 }
 

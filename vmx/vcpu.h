@@ -21,6 +21,7 @@
 #include "exits/cpuid_policy.h"
 #include "exits/io_pending.h"
 #include "pv/clock.h"
+#include "pv/steal.h"
 #include "trace/fault_chain.h"
 #include "trace/livelock.h"
 #include "trace/stats.h"
@@ -49,6 +50,7 @@ enum vtx_request {
 	VTX_REQ_TIMER,		/* fast, and stays set: the LAPIC timer is on the VMX-preemption timer (irqchip/lapic_kernel.c) */
 	VTX_NR_FAST_REQS,
 	VTX_REQ_CLOCK = VTX_NR_FAST_REQS, /* write the paravirtual clock page anew */
+	VTX_REQ_STEAL,		/* write the steal time anew */
 	VTX_REQ_TRIPLE_FAULT,	/* leave with KVM_EXIT_SHUTDOWN */
 	VTX_REQ_VM_DEAD,	/* vtx_vm_fail() was called: leave with EIO */
 	VTX_REQ_APIC_EVENT,	/* INIT or SIPI waits */
@@ -166,6 +168,7 @@ struct vtx_vcpu {
 	struct vtx_fpu fpu;
 	struct vtx_emu *emu;		/* the emulator's context, allocated once */
 	struct vtx_pv_clock pv_clock;
+	struct vtx_pv_steal pv_steal;
 	struct vtx_cpuid cpuid;
 	struct vtx_io_pending io;	/* PIO or MMIO that user space has to answer */
 

@@ -146,7 +146,7 @@ static void test_forbidden_bits(void **state)
 
 static void test_added_bits(void **state)
 {
-	const struct vtx_cpuid_host host = { .read = read_nothing };
+	struct vtx_cpuid_host host = { .read = read_nothing };
 	struct vtx_cpuid c = build(&host);
 
 	assert_int_equal(ask(&c, 1, 0).ecx, 1u << 21 | 1u << 31);
@@ -155,8 +155,14 @@ static void test_added_bits(void **state)
 	assert_int_equal(ask(&c, 6, 0).eax, 1u << 2);
 	assert_int_equal(ask(&c, 0x40000000, 0).eax, 0x40000001);
 	assert_int_equal(ask(&c, 0x40000000, 0).ebx, 0x4b4d564b);
-	/* CLOCKSOURCE, NOP_IO_DELAY, CLOCKSOURCE2, PV_SCHED_YIELD, CLOCKSOURCE_STABLE_BIT; no asynchronous page faults, PV EOI, steal time ... */
+	/* CLOCKSOURCE, NOP_IO_DELAY, CLOCKSOURCE2, PV_SCHED_YIELD, CLOCKSOURCE_STABLE_BIT; no asynchronous page faults, PV EOI ... */
 	assert_int_equal(ask(&c, 0x40000001, 0).eax, 1u | 1u << 1 | 1u << 3 | 1u << 13 | 1u << 24);
+	assert_false(vtx_cpuid_has(&c, VTX_F_STEAL_TIME));
+	/* steal time from a kernel that counts it */
+	host.run_delay = true;
+	c = build(&host);
+	assert_int_equal(ask(&c, 0x40000001, 0).eax, 1u | 1u << 1 | 1u << 3 | 1u << 5 | 1u << 13 | 1u << 24);
+	assert_true(vtx_cpuid_has(&c, VTX_F_STEAL_TIME));
 	/* XSAVE's leaf is there and says "nothing" */
 	assert_int_equal(ask(&c, 0xd, 0).eax, 0);
 	assert_null(vtx_cpuid_find(&c, 0xd, 1));
