@@ -358,9 +358,18 @@ static const struct vtx_msr_filter *filter_of(struct vtx_vm *vm)
 	return rcu_dereference_check(vm->msr_filter, srcu_read_lock_held(&vm->srcu) || lockdep_is_held(&vm->lock));
 }
 
+/* Counters of the processor's own, which a guest may read with KVM_X86_DISABLE_EXITS_CSTATE; without, it has none of them. */
+static const u32 cstate_msrs[] = { MSR_CORE_C1_RES, MSR_CORE_C3_RESIDENCY, MSR_CORE_C6_RESIDENCY, MSR_CORE_C7_RESIDENCY };
+
 void vtx_msr_bitmap_update(struct vtx_vcpu *vcpu)
 {
-	vtx_msr_filter_bitmap(filter_of(vcpu->vm), vcpu->msr_bitmap);
+	const struct vtx_msr_filter *filter = filter_of(vcpu->vm);
+
+	vtx_msr_filter_bitmap(filter, vcpu->msr_bitmap);
+	if (!vtx_exit_off(vcpu->vm, KVM_X86_DISABLE_EXITS_CSTATE))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(cstate_msrs); i++)
+		vtx_msr_bitmap_set(vcpu->msr_bitmap, cstate_msrs[i], false, !vtx_msr_filter_allows(filter, cstate_msrs[i], false));
 }
 
 void vtx_msr_bitmap_init(struct vtx_vcpu *vcpu)

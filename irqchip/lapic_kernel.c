@@ -279,9 +279,10 @@ static void trace_timer(struct vtx_lapic_kernel *k)
 }
 
 /* A deadline in as many ticks of the host's TSC can be left to the VMX-preemption timer, which has 32 bits. */
-static bool in_reach(u64 ticks)
+static bool in_reach(struct vtx_vm *vm, u64 ticks)
 {
-	return vtx_caps.preemption_timer && ticks >> vtx_caps.preemption_rate < U32_MAX && !check_tsc_unstable();
+	/* Nor may it count in the C-state that a guest chooses by MWAIT. */
+	return vtx_caps.preemption_timer && !vtx_exit_off(vm, KVM_X86_DISABLE_EXITS_MWAIT) && ticks >> vtx_caps.preemption_rate < U32_MAX && !check_tsc_unstable();
 }
 
 static void leave_preemption_timer(struct vtx_lapic_kernel *k)
@@ -296,7 +297,7 @@ static void leave_preemption_timer(struct vtx_lapic_kernel *k)
 /* The deadline is @ticks after @tsc. The hrtimer may be queued for an earlier one: then it fires and finds nothing to do. */
 static void start_timer(struct vtx_lapic_kernel *k, u64 tsc, u64 ticks)
 {
-	if (in_reach(ticks)) {
+	if (in_reach(k->vcpu->vm, ticks)) {
 		k->due_tsc = tsc + ticks;
 		k->preempting = true;
 		if (!vtx_vcpu_test_request(k->vcpu, VTX_REQ_TIMER))

@@ -6,6 +6,7 @@
 #include <linux/cpumask.h>
 #include <linux/kvm.h>
 #include <linux/kvm_para.h>
+#include <asm/cpufeature.h>
 #include "compat/kvm_uapi.h"
 #include "ept/ept.h"
 #include "irqchip/irqchip.h"
@@ -37,6 +38,14 @@ static int tsc_control(void)
 	return vtx_caps.tsc_scaling;
 }
 
+/* MWAIT: by a guest only where a sleeping processor wakes for all that it must (the kernel knows where it does not), on time. */
+int vtx_exits_to_disable(void)
+{
+	bool mwait = boot_cpu_has(X86_FEATURE_MWAIT) && !boot_cpu_has_bug(X86_BUG_MONITOR) && boot_cpu_has(X86_FEATURE_ARAT);
+
+	return KVM_X86_DISABLE_VALID_EXITS & ~(mwait ? 0 : KVM_X86_DISABLE_EXITS_MWAIT);
+}
+
 static const struct capability capabilities[] = {
 	/* memory */
 	{ KVM_CAP_USER_MEMORY, 1 },			/* KVM_SET_USER_MEMORY_REGION */
@@ -66,6 +75,7 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
 	{ KVM_CAP_DISABLE_QUIRKS, 1 },
 	{ KVM_CAP_DISABLE_QUIRKS2, VTX_QUIRKS },
+	{ KVM_CAP_X86_DISABLE_EXITS, .compute = vtx_exits_to_disable },
 	{ KVM_CAP_EXIT_HYPERCALL, VTX_EXIT_HYPERCALLS },
 	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1 },
 	{ KVM_CAP_ENABLE_CAP, 1 },			/* KVM_ENABLE_CAP on a vCPU */

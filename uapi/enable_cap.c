@@ -89,7 +89,27 @@ static int disable_quirks(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 		return VTX_REFUSE(QUIRKS, offsetof(struct kvm_enable_cap, args), quirks, VTX_QUIRKS);
 	WRITE_ONCE(vm->quirks_off, quirks);
 	vtx_for_each_vcpu(i, vcpu, vm)
-		vtx_vcpu_request(vcpu, VTX_REQ_QUIRKS);
+		vtx_vcpu_request(vcpu, VTX_REQ_ENABLED);
+	return 0;
+}
+
+/*
+ * args[0]: KVM_X86_DISABLE_EXITS_*, what the guest's processor does by itself; it stays so. At any time. As in KVM, MWAIT on a host whose
+ * processor is not made for it is no error: it goes on to exit.
+ */
+static int disable_exits(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
+{
+	u64 exits = cap->args[0];
+	struct vtx_vcpu *vcpu;
+	int i;
+
+	if (exits & ~(u64)KVM_X86_DISABLE_VALID_EXITS)
+		return VTX_REFUSE(DISABLE_EXITS, offsetof(struct kvm_enable_cap, args), exits, KVM_X86_DISABLE_VALID_EXITS);
+	WRITE_ONCE(vm->exits_off, vm->exits_off | (exits & vtx_exits_to_disable()));
+	vtx_for_each_vcpu(i, vcpu, vm) {
+		vtx_vcpu_request(vcpu, VTX_REQ_ENABLED);
+		vtx_vcpu_request(vcpu, VTX_REQ_MSR_FILTER);
+	}
 	return 0;
 }
 
@@ -139,6 +159,7 @@ static const struct enabling rows[] = {
 	{ KVM_CAP_MSR_PLATFORM_INFO, msr_platform_info },
 	{ KVM_CAP_SPLIT_IRQCHIP, split_irqchip },
 	{ KVM_CAP_X2APIC_API, x2apic_api },
+	{ KVM_CAP_X86_DISABLE_EXITS, disable_exits },
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, triple_fault_event },
 	{ KVM_CAP_X86_USER_SPACE_MSR, user_space_msr },
 };

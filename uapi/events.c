@@ -196,6 +196,9 @@ long vtx_call_get_mp_state(struct vtx_call *call)
 	if (vtx_vcpu_test_request(call->vcpu, VTX_REQ_APIC_EVENT))
 		vtx_accept_apic_events(call->vcpu);
 	out->mp_state = call->vcpu->mp_state;
+	/* Halted without an exit: what KVM_SET_MP_STATE takes elsewhere to go on from here. Only a local APIC has a state for it. */
+	if (call->vcpu->apic && out->mp_state == KVM_MP_STATE_RUNNABLE && vtx_vmread32(GUEST_ACTIVITY_STATE) == GUEST_ACTIVITY_HLT)
+		out->mp_state = KVM_MP_STATE_HALTED;
 	return 0;
 }
 
@@ -219,6 +222,7 @@ long vtx_call_set_mp_state(struct vtx_call *call)
 		return VTX_REFUSE(MP_STATE, 0, in->mp_state, KVM_MP_STATE_SIPI_RECEIVED);
 	}
 	vcpu->mp_state = in->mp_state;
+	vtx_vmwrite32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);	/* the guest's own HLT, without an exit, is over */
 	if (in->mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
 		vcpu->mp_state = KVM_MP_STATE_INIT_RECEIVED;
 		set_bit(VTX_APIC_SIPI, &vcpu->apic_events);

@@ -72,6 +72,7 @@ int vtx_vcpu_fd_create(struct vtx_vm *vm, u32 id);	/* uapi/vcpu_fd.c: KVM_CREATE
 long vtx_call_stats_fd(struct vtx_call *call);		/* uapi/stats_fd.c: KVM_GET_STATS_FD of a VM or a vCPU */
 
 /* ---- handlers shared between files */
+int vtx_exits_to_disable(void);	/* KVM_X86_DISABLE_EXITS_* that this host can do without */
 long vtx_check_extension(const struct vtx_vm *vm, unsigned long capability);	/* uapi/caps.c */
 long vtx_call_enable_cap(struct vtx_call *call);		/* uapi/enable_cap.c */
 long vtx_call_enable_vcpu_cap(struct vtx_call *call);

@@ -215,6 +215,7 @@ static const struct vtx_refuse_row rows[] = {
 	ROW(CAP_SWITCH, EINVAL, "args[0] of this capability must be 0 (off) or 1 (on)."),
 	ROW(ZONE_KIND, EINVAL, "pio of a zone of coalesced writes must be 0 (memory) or 1 (ports)."),
 	ROW(ZONE_TOO_MANY, ENOSPC, "The VM has as many zones of coalesced writes of this kind as there can be, which is allowed."),
+	ROW(DISABLE_EXITS, EINVAL, "args[0] of KVM_CAP_X86_DISABLE_EXITS has a bit that is not in allowed."),
 
 	ROW(HOST_REBOOTING, EIO, "The host is rebooting, has turned VT-x off and will not turn it on again."),
 	ROW(HALT_POLL_RANGE, EINVAL, "args[0] of KVM_CAP_HALT_POLL, in ns, must be at most allowed."),

@@ -39,6 +39,30 @@ void vtx_controls_set_exceptions(struct vtx_vcpu *vcpu, bool all)
 	vtx_controls_update_exceptions(vcpu);
 }
 
+static void write_exec_ctrl(struct vtx_vcpu *vcpu, u32 ctrl)
+{
+	if (ctrl == vcpu->exec_ctrl)
+		return;
+	vcpu->exec_ctrl = ctrl;
+	vtx_vmwrite32(CPU_BASED_VM_EXEC_CONTROL, ctrl);
+}
+
+/* Once off, an exit stays off. What the C-state MSRs need is in the MSR bitmap. */
+void vtx_controls_update_exits(struct vtx_vcpu *vcpu)
+{
+	u32 ctrl = vcpu->exec_ctrl;
+
+	if (vtx_exit_off(vcpu->vm, KVM_X86_DISABLE_EXITS_HLT))
+		ctrl &= ~CPU_BASED_HLT_EXITING;
+	if (vtx_exit_off(vcpu->vm, KVM_X86_DISABLE_EXITS_MWAIT))
+		ctrl &= ~(CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING);
+	write_exec_ctrl(vcpu, ctrl);
+	if (!vtx_exit_off(vcpu->vm, KVM_X86_DISABLE_EXITS_PAUSE) || !(vcpu->exec2_ctrl & SECONDARY_EXEC_PAUSE_LOOP_EXITING))
+		return;
+	vcpu->exec2_ctrl &= ~SECONDARY_EXEC_PAUSE_LOOP_EXITING;
+	vtx_vmwrite32(SECONDARY_VM_EXEC_CONTROL, vcpu->exec2_ctrl);
+}
+
 void vtx_controls_setup(struct vtx_vcpu *vcpu)
 {
 	vcpu->pin_ctrl = vtx_caps.pin;
@@ -71,6 +95,7 @@ void vtx_controls_setup(struct vtx_vcpu *vcpu)
 	if (vcpu->vpid)
 		vtx_vmwrite16(VIRTUAL_PROCESSOR_ID, vcpu->vpid);
 	vtx_apicv_setup(vcpu);
+	vtx_controls_update_exits(vcpu);
 }
 
 void vtx_controls_set_ia32e(struct vtx_vcpu *vcpu, bool on)
@@ -87,10 +112,7 @@ void vtx_controls_set_windows(struct vtx_vcpu *vcpu, bool irq, bool nmi)
 		ctrl |= CPU_BASED_INTR_WINDOW_EXITING;
 	if (nmi)
 		ctrl |= CPU_BASED_NMI_WINDOW_EXITING;
-	if (ctrl == vcpu->exec_ctrl)
-		return;
-	vcpu->exec_ctrl = ctrl;
-	vtx_vmwrite32(CPU_BASED_VM_EXEC_CONTROL, ctrl);
+	write_exec_ctrl(vcpu, ctrl);
 }
 
 /* Off, the value counts for nothing; on, it is loaded at each entry and must be written before (SDM vol. 3, 26.5.1). */

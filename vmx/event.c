@@ -268,6 +268,9 @@ static void write_entry(struct vtx_vcpu *vcpu, u32 info, u32 error, u32 insn_len
 {
 	vcpu->entry_event = info;
 	vtx_vmwrite32(VM_ENTRY_INTR_INFO_FIELD, info);
+	/* The event ends HLT in any case, and not every one may be injected into a halted processor (SDM vol. 3, 27.3.1.5). */
+	if (unlikely(vtx_exit_off(vcpu->vm, KVM_X86_DISABLE_EXITS_HLT)))
+		vtx_vmwrite32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	if (info & INFO_ERROR)
 		vtx_vmwrite32(VM_ENTRY_EXCEPTION_ERROR_CODE, error);
 	if (insn_len)

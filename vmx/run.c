@@ -395,8 +395,9 @@ static int answer_requests(struct vtx_vcpu *vcpu)
 		if (r != VTX_EXIT_RESUME)
 			return r;
 	}
-	if (test_and_clear_bit(VTX_REQ_QUIRKS, &vcpu->requests)) {
+	if (test_and_clear_bit(VTX_REQ_ENABLED, &vcpu->requests)) {
 		vtx_controls_update_exceptions(vcpu);
+		vtx_controls_update_exits(vcpu);
 		vtx_cpuid_update(vcpu);
 	}
 	clear_bit(VTX_REQ_UNBLOCK, &vcpu->requests);

@@ -58,7 +58,7 @@ enum vtx_request {
 	VTX_REQ_PML,		/* PML on or off, as the slots want it (ept/pml.c) */
 	VTX_REQ_RING_FULL,	/* the dirty ring is near its end: leave with KVM_EXIT_DIRTY_RING_FULL */
 	VTX_REQ_DEBUG_STEP,	/* leave with KVM_EXIT_DEBUG: an instruction that vtx executed was a step (vmx/guest_debug.c) */
-	VTX_REQ_QUIRKS,		/* KVM_CAP_DISABLE_QUIRKS2: exceptions to intercept, CPUID */
+	VTX_REQ_ENABLED,	/* KVM_ENABLE_CAP of the VM: exceptions to intercept, exits to do without, CPUID */
 	VTX_REQ_MSR_FILTER,	/* the VM has another MSR filter: the MSR bitmap follows */
 	VTX_REQ_TRACE_STOP,	/* leave with KVM_EXIT_DEBUG: a rule of the stream's filter says so */
 	VTX_REQ_IOAPIC_EOI,	/* leave with KVM_EXIT_IOAPIC_EOI: vtx_take_ioapic_eoi() */

@@ -88,6 +88,7 @@ struct vtx_vm {
 	bool platform_info_hidden;		/* l: KVM_CAP_MSR_PLATFORM_INFO: guests may not read the MSR; vCPUs look without lock */
 
 	u64 quirks_off;				/* l: KVM_CAP_DISABLE_QUIRKS2 (vtx_quirk()) */
+	u64 exits_off;				/* l: KVM_CAP_X86_DISABLE_EXITS (vtx_exit_off()) */
 	u64 hypercall_exits;			/* l: KVM_CAP_EXIT_HYPERCALL, by number; vCPUs look without lock */
 	bool emulation_exits;			/* l: KVM_CAP_EXIT_ON_EMULATION_FAILURE, the same */
 	bool triple_fault_event;		/* l: KVM_CAP_X86_TRIPLE_FAULT_EVENT, the same */
@@ -151,6 +152,12 @@ static inline bool vtx_has_full_irqchip(struct vtx_vm *vm)
 static inline bool vtx_quirk(struct vtx_vm *vm, u64 quirk)
 {
 	return !(READ_ONCE(vm->quirks_off) & quirk);
+}
+
+/* Does the VM do without the exits of these, KVM_X86_DISABLE_EXITS_*? */
+static inline bool vtx_exit_off(struct vtx_vm *vm, u64 exits)
+{
+	return READ_ONCE(vm->exits_off) & exits;
 }
 
 /* MSIs and KVM_GET/SET_LAPIC carry 32-bit APIC ids. */

@@ -55,6 +55,7 @@ static const struct row {
 	ROW(X2APIC_API_FLAGS, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 0x81, 3, "args"),
 	ROW(HALT_POLL_RANGE, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1ull << 32, 0xffffffff, "args"),
 	ROW(QUIRKS, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 0x4001, 0xff, "args"),
+	ROW(DISABLE_EXITS, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 0x11, 0xf, "args"),
 	ROW(EXIT_HYPERCALLS, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 1, 1 << 12, "numbers"),
 	ROW(CAP_SWITCH, provoke_enable_cap, VM, 0, EINVAL, OF(kvm_enable_cap, args), 2, 1, "args"),
 	ROW(ATTR_GROUP, provoke_attr, VCPU, 0, ENXIO, OF(kvm_device_attr, group), 7, KVM_VCPU_TSC_CTRL, "group"),
