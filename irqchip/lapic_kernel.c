@@ -282,7 +282,8 @@ static void trace_timer(struct vtx_lapic_kernel *k)
 static bool in_reach(struct vtx_vm *vm, u64 ticks)
 {
 	/* Nor may it count in the C-state that a guest chooses by MWAIT. */
-	return vtx_caps.preemption_timer && !vtx_exit_off(vm, KVM_X86_DISABLE_EXITS_MWAIT) && ticks >> vtx_caps.preemption_rate < U32_MAX && !check_tsc_unstable();
+	return vtx_caps.preemption_timer && !vtx_exit_off(vm, KVM_X86_DISABLE_EXITS_MWAIT) &&
+	       ticks >> vtx_caps.preemption_rate < U32_MAX && !check_tsc_unstable();
 }
 
 static void leave_preemption_timer(struct vtx_lapic_kernel *k)

@@ -22,7 +22,7 @@ static bool enabled(const struct vtx_vcpu *vcpu)
 /* Time counts from here on, and from the change of threads on: what another thread has waited is not this one's. */
 static void count_from_now(struct vtx_pv_steal *steal)
 {
-	steal->runner = current;
+	steal->runner = current->start_time;
 	steal->seen = vtx_run_delay();
 }
 
@@ -35,16 +35,24 @@ void vtx_pv_steal_set(struct vtx_vcpu *vcpu, u64 data)
 		vtx_vcpu_request(vcpu, VTX_REQ_STEAL);
 }
 
+/* The page no longer says what is. */
+static void ask_for_update(struct vtx_vcpu *vcpu)
+{
+	const struct vtx_pv_steal *steal = &vcpu->pv_steal;
+
+	if (steal->preempted || steal->seen != vtx_run_delay())
+		vtx_vcpu_request(vcpu, VTX_REQ_STEAL);
+}
+
 void vtx_pv_steal_run(struct vtx_vcpu *vcpu)
 {
 	struct vtx_pv_steal *steal = &vcpu->pv_steal;
 
 	if (likely(!enabled(vcpu)))
 		return;
-	if (steal->runner != current)
+	if (steal->runner != current->start_time)
 		count_from_now(steal);
-	if (steal->seen != vtx_run_delay())
-		vtx_vcpu_request(vcpu, VTX_REQ_STEAL);
+	ask_for_update(vcpu);
 }
 
 /* The guest's total is in its memory, as in KVM: a migrated guest goes on from there. */
@@ -92,5 +100,5 @@ void vtx_pv_steal_sched_out(struct vtx_vcpu *vcpu)
 void vtx_pv_steal_sched_in(struct vtx_vcpu *vcpu)
 {
 	if (unlikely(enabled(vcpu)))
-		vtx_vcpu_request(vcpu, VTX_REQ_STEAL);
+		ask_for_update(vcpu);
 }

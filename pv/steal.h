@@ -9,11 +9,10 @@
 #include <linux/types.h>
 
 struct vtx_vcpu;
-struct task_struct;
 
 struct vtx_pv_steal {
 	u64 msr;			/* MSR_KVM_STEAL_TIME: gpa | enable bit */
-	const struct task_struct *runner;	/* whose run_delay `seen` is; compared only, never followed */
+	u64 runner;			/* start_time of the thread whose run_delay `seen` is: another thread may get its task_struct, not that */
 	u64 seen;			/* run_delay that the guest knows of, in ns */
 	bool preempted;			/* the guest's page says so */
 };

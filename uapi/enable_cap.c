@@ -82,14 +82,11 @@ static int user_space_msr(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 static int disable_quirks(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 {
 	u64 quirks = cap->args[0];
-	struct vtx_vcpu *vcpu;
-	int i;
 
 	if (cap->cap == KVM_CAP_DISABLE_QUIRKS2 && (quirks & ~(u64)VTX_QUIRKS))
 		return VTX_REFUSE(QUIRKS, offsetof(struct kvm_enable_cap, args), quirks, VTX_QUIRKS);
 	WRITE_ONCE(vm->quirks_off, quirks);
-	vtx_for_each_vcpu(i, vcpu, vm)
-		vtx_vcpu_request(vcpu, VTX_REQ_ENABLED);
+	vtx_vm_request_all(vm, VTX_REQ_ENABLED);
 	return 0;
 }
 
@@ -100,16 +97,12 @@ static int disable_quirks(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 static int disable_exits(struct vtx_vm *vm, const struct kvm_enable_cap *cap)
 {
 	u64 exits = cap->args[0];
-	struct vtx_vcpu *vcpu;
-	int i;
 
 	if (exits & ~(u64)KVM_X86_DISABLE_VALID_EXITS)
 		return VTX_REFUSE(DISABLE_EXITS, offsetof(struct kvm_enable_cap, args), exits, KVM_X86_DISABLE_VALID_EXITS);
 	WRITE_ONCE(vm->exits_off, vm->exits_off | (exits & vtx_exits_to_disable()));
-	vtx_for_each_vcpu(i, vcpu, vm) {
-		vtx_vcpu_request(vcpu, VTX_REQ_ENABLED);
-		vtx_vcpu_request(vcpu, VTX_REQ_MSR_FILTER);
-	}
+	vtx_vm_request_all(vm, VTX_REQ_ENABLED);
+	vtx_vm_request_all(vm, VTX_REQ_MSR_FILTER);
 	return 0;
 }
 

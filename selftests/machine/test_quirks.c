@@ -9,13 +9,6 @@
 #include "lib/guest.h"
 #include "lib/vm.h"
 
-static int enable_on_vcpu(struct vcpu *v, u32 cap, u64 arg)
-{
-	struct kvm_enable_cap in = { .cap = cap, .args = { arg } };
-
-	return ioctl(v->fd, KVM_ENABLE_CAP, &in);
-}
-
 static struct vcpu *start(u32 cap, unsigned int flags, void (*guest)(u64), u64 arg)
 {
 	if (dev_has((int)cap) <= 0)
@@ -275,19 +268,14 @@ GUEST static void no_yield(u64 arg)
 static void sched_yield_call(void)
 {
 	struct vcpu *v = start(KVM_CAP_ENFORCE_PV_FEATURE_CPUID, VM_IRQCHIP, yields, 0);
-	struct kvm_cpuid2 *cpuid = cpuid_supported();
-	struct kvm_cpuid_entry2 *e = cpuid_find(cpuid, KVM_CPUID_FEATURES, 0);
-	u32 eax = e->eax;
 
-	CHECK(eax >> KVM_FEATURE_PV_SCHED_YIELD & 1, "PV_SCHED_YIELD in CPUID");
+	CHECK(cpuid_find(cpuid_supported(), KVM_CPUID_FEATURES, 0)->eax >> KVM_FEATURE_PV_SCHED_YIELD & 1, "PV_SCHED_YIELD in CPUID");
 	vcpu_new(v->vm, 1);
 	CHECK_EQ(vcpu_finish(v), 0, "the result");
 	v = guest_new(VM_IRQCHIP, no_yield, 0);
-	e->eax &= ~(1U << KVM_FEATURE_PV_SCHED_YIELD);
-	CHECK_OK(ioctl(v->fd, KVM_SET_CPUID2, cpuid));
-	e->eax = eax;
-	CHECK(enable_on_vcpu(v, KVM_CAP_ENFORCE_PV_FEATURE_CPUID + 1000, 1) == -1 && errno == EINVAL, "an unknown capability");
-	CHECK_OK(enable_on_vcpu(v, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1));
+	vcpu_hide_kvm_feature(v, KVM_FEATURE_PV_SCHED_YIELD);
+	CHECK(enable_vcpu_cap(v, KVM_CAP_ENFORCE_PV_FEATURE_CPUID + 1000, 1) == -1 && errno == EINVAL, "an unknown capability");
+	CHECK_OK(enable_vcpu_cap(v, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1));
 	CHECK_EQ(vcpu_finish(v), 0, "the result");
 }
 

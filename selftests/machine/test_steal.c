@@ -65,18 +65,12 @@ GUEST static void has_no_msr(u64 arg)
 static void msr(void)
 {
 	struct vcpu *v = steal_new(writes_msr);
-	struct kvm_cpuid2 *cpuid = cpuid_supported();
-	struct kvm_cpuid_entry2 *e = cpuid_find(cpuid, KVM_CPUID_FEATURES, 0);
-	struct kvm_enable_cap enforce = { .cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .args = { 1 } };
-	u32 eax = e->eax;
 
 	CHECK_EQ(vcpu_set_msr(v, MSR_STEAL, address() | 2), 0, "KVM_SET_MSRS with a reserved bit");
 	CHECK_EQ(vcpu_finish(v), 0, "the result");
 	v = guest_new(0, has_no_msr, 0);
-	e->eax &= ~(1U << KVM_FEATURE_STEAL_TIME);
-	CHECK_OK(ioctl(v->fd, KVM_SET_CPUID2, cpuid));
-	e->eax = eax;
-	CHECK_OK(ioctl(v->fd, KVM_ENABLE_CAP, &enforce));
+	vcpu_hide_kvm_feature(v, KVM_FEATURE_STEAL_TIME);
+	CHECK_OK(enable_vcpu_cap(v, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1));
 	CHECK_EQ(vcpu_finish(v), 0, "the result without the feature");
 }
 

@@ -2,6 +2,8 @@
 /*
  * Creating VMs and vCPUs and running them (see vm.h); the CPU modes are in modes.c.
  */
+#include <linux/kvm_para.h>
+
 #include "lib/vm.h"
 
 #include <fcntl.h>
@@ -101,6 +103,24 @@ int enable_cap(struct vm *vm, u32 cap, u64 arg)
 	struct kvm_enable_cap in = { .cap = cap, .args = { arg } };
 
 	return ioctl(vm->fd, KVM_ENABLE_CAP, &in);
+}
+
+int enable_vcpu_cap(struct vcpu *v, u32 cap, u64 arg)
+{
+	struct kvm_enable_cap in = { .cap = cap, .args = { arg } };
+
+	return ioctl(v->fd, KVM_ENABLE_CAP, &in);
+}
+
+void vcpu_hide_kvm_feature(struct vcpu *v, unsigned int feature)
+{
+	struct kvm_cpuid2 *cpuid = cpuid_supported();
+	struct kvm_cpuid_entry2 *e = cpuid_find(cpuid, KVM_CPUID_FEATURES, 0);
+	u32 eax = e->eax;
+
+	e->eax &= ~(1U << feature);
+	CHECK_OK(ioctl(v->fd, KVM_SET_CPUID2, cpuid));
+	e->eax = eax;
 }
 
 struct vm *vm_new_sized(unsigned int flags, u64 size)

@@ -84,6 +84,8 @@ bool guest_has_avx(void);
 bool apicv_on(void);			/* the module's parameter enable_apicv */
 
 int enable_cap(struct vm *vm, u32 cap, u64 arg);	/* the ioctl's own answer */
+int enable_vcpu_cap(struct vcpu *v, u32 cap, u64 arg);
+void vcpu_hide_kvm_feature(struct vcpu *v, unsigned int feature);	/* CPUID as supported, without that KVM_FEATURE_* */
 int vm_slot(struct vm *vm, u32 slot, u64 gpa, u64 size, void *mem, u32 flags);	/* the ioctl's own answer */
 /* Unmaps a range of a VM_SHARED guest's memory from the process, and so from the EPT; the next touch brings it back. */
 void vm_zap(struct vm *vm, u64 gpa, u64 size);
